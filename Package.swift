@@ -1,0 +1,96 @@
+// swift-tools-version: 6.0
+import Foundation
+import PackageDescription
+
+// libtorch: the folder that holds `include` and `lib`. `Scripts/setup.sh` installs it into `.deps`;
+// TELESCOPE_LIBTORCH points at another copy.
+let libtorch =
+  ProcessInfo.processInfo.environment["TELESCOPE_LIBTORCH"]
+  ?? Context.packageDirectory + "/.deps/torch"
+
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func room(
+  _ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil
+) -> Target {
+  .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency] = []
+) -> Target {
+  .testTarget(
+    name: name + "Tests", dependencies: [.init(stringLiteral: name), "TestSupport"] + dependencies,
+    swiftSettings: strict)
+}
+
+let package = Package(
+  name: "telescope",
+  platforms: [.macOS(.v14)],
+  products: [
+    .library(name: "Telescope", targets: ["Telescope"]),
+    .executable(name: "telescope", targets: ["TelescopeCLI"]),
+  ],
+  targets: [
+    // The engine.
+    .target(
+      name: "CTorch",
+      cxxSettings: [
+        .unsafeFlags([
+          "-std=c++20", "-O3", "-Wno-deprecated-declarations",
+          "-isystem", libtorch + "/include",
+          "-isystem", libtorch + "/include/torch/csrc/api/include",
+        ])
+      ],
+      linkerSettings: [
+        .unsafeFlags(
+          [
+            "-L" + libtorch + "/lib", "-lc10", "-ltorch_cpu",
+            "-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib",
+          ]),
+        .unsafeFlags(
+          ["-Xlinker", "--allow-shlib-undefined"], .when(platforms: [.linux])),
+      ]),
+    room("Tensors", ["CTorch"]),
+
+    // Files and text: no engine below this line needs libtorch.
+    room("StrictJSON"),
+    room("Checkpoints", ["StrictJSON"]),
+    room("Tokenization", ["StrictJSON"]),
+    room("Results"),
+    room("Reports", ["Results"], resources: [.embedInCode("Viewer")]),
+
+    // Models and methods.
+    room("LanguageModels", ["Tensors", "Checkpoints", "Tokenization", "StrictJSON"]),
+    room("Attribution", ["LanguageModels", "Tensors", "Tokenization", "Results"]),
+
+    .target(
+      name: "Telescope",
+      dependencies: [
+        "Tensors", "Checkpoints", "Tokenization", "LanguageModels", "Results", "Attribution",
+        "Reports",
+      ]),
+    .executableTarget(
+      name: "TelescopeCLI", dependencies: ["Telescope"], swiftSettings: strict),
+
+    // Tests.
+    .target(
+      name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+    tests("Tensors"),
+    tests("StrictJSON"),
+    tests("Checkpoints", ["StrictJSON"]),
+    tests("Tokenization", ["StrictJSON"]),
+    tests("LanguageModels", ["Tensors", "Checkpoints", "Tokenization"]),
+    tests("Results"),
+    tests("Attribution", ["LanguageModels", "Tensors", "Checkpoints", "Tokenization", "Results"]),
+    tests("Reports", ["Results"]),
+    .testTarget(
+      name: "CommandTests", dependencies: ["TestSupport", "Results", "TelescopeCLI"],
+      swiftSettings: strict),
+  ],
+  cxxLanguageStandard: .cxx20
+)
