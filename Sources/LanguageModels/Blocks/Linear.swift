@@ -1,0 +1,12 @@
+public import Tensors
+
+/// x · weightᵀ + bias.
+public struct Linear {
+  /// [out, in].
+  public var weight: Tensor
+  /// [out].
+  public var bias: Tensor?
+
+  /// Applies the map to the last dimension.
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight, bias: bias) }
+}

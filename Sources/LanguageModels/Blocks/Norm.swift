@@ -1,0 +1,29 @@
+public import Tensors
+
+/// A normalisation over the residual width.
+public struct Norm {
+  /// The published kinds.
+  public enum Kind: Sendable {
+    /// x / √(mean(x²) + ε) · weight (Zhang and Sennrich 2019).
+    case rms
+    /// (x − mean) / √(variance + ε) · weight + bias (Ba, Kiros and Hinton 2016).
+    case layer
+  }
+
+  /// The kind.
+  public var kind: Kind
+  /// γ: [width].
+  public var weight: Tensor
+  /// β: [width]; RMS norms have none.
+  public var bias: Tensor?
+  /// ε.
+  public var epsilon: Double
+
+  /// Normalises the last dimension.
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    switch kind {
+    case .rms: x.rmsNorm(weight, epsilon: epsilon)
+    case .layer: x.layerNorm(weight, bias: bias, epsilon: epsilon)
+    }
+  }
+}

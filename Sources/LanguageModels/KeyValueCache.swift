@@ -1,0 +1,42 @@
+internal import Tensors
+
+/// Keys and values of the positions already run, so that each is computed once.
+public final class KeyValueCache {
+  /// How many positions are held.
+  public private(set) var length = 0
+
+  private let capacity: Int
+  private var layers: [(key: Tensor, value: Tensor)?]
+
+  /// An empty cache.
+  ///
+  /// - Parameters:
+  ///   - layers: the number of blocks.
+  ///   - capacity: the most positions it will hold.
+  public init(layers: Int, capacity: Int) {
+    self.capacity = capacity
+    self.layers = Array(repeating: nil, count: layers)
+  }
+
+  /// Appends one block's new keys and values; returns all of them.
+  ///
+  /// - Parameter key: [batch, heads, position, headWidth], as `value`.
+  func append(key: Tensor, value: Tensor, layer: Int) -> (key: Tensor, value: Tensor) {
+    let end = length + key.size(2)
+    precondition(end <= capacity, "a cache for \(capacity) positions was given \(end)")
+    if layers[layer] == nil {
+      let shape = [key.size(0), key.size(1), capacity, key.size(3)]
+      layers[layer] = (
+        Tensor(repeating: 0, shape, key.type, on: key.device),
+        Tensor(repeating: 0, shape, value.type, on: value.device)
+      )
+    }
+    guard let held = layers[layer] else { return (key, value) }
+    held.key.write(key, at: length, along: 2)
+    held.value.write(value, at: length, along: 2)
+    return (held.key.slice(0..<end, along: 2), held.value.slice(0..<end, along: 2))
+  }
+
+  /// Counts the positions that every block has now appended.
+  func advance(by count: Int) { length += count }
+}

@@ -1,0 +1,65 @@
+public import Tensors
+
+/// A transformer that predicts tokens: its sizes, its sites, its blocks and its readout.
+public protocol LanguageModel {
+  /// The sizes.
+  var shape: ModelShape { get }
+  /// The sites that a pass can visit.
+  var sites: Set<Site> { get }
+  /// The final norm and the head.
+  var unembedding: Unembedding { get }
+
+  /// The residual stream that the final norm receives, [batch, position, width].
+  ///
+  /// For use through `run`, which checks ids and sites first.
+  func forward(_ ids: [[Int]], cache: KeyValueCache?, pass: Pass) -> Tensor
+}
+
+/// A model's sizes.
+public struct ModelShape: Sendable, Equatable {
+  /// The family as the checkpoint names it: `llama`, `gpt2`.
+  public var architecture: String
+  /// Blocks.
+  public var layers: Int
+  /// The width of the residual stream.
+  public var width: Int
+  /// Query heads per block.
+  public var heads: Int
+  /// Key-value heads per block.
+  public var keyValueHeads: Int
+  /// The width of a head.
+  public var headWidth: Int
+  /// The width of the feed-forward network.
+  public var hidden: Int
+  /// Tokens in the vocabulary.
+  public var vocabulary: Int
+  /// The longest text.
+  public var contextLength: Int
+}
+
+extension ModelShape {
+  /// The bytes of keys and values for one position.
+  func cacheBytesPerPosition(_ type: ScalarType) -> Int {
+    2 * layers * keyValueHeads * headWidth * type.bytes
+  }
+}
+
+extension LanguageModel {
+  /// The element type of the weights.
+  public var type: ScalarType { unembedding.weight.type }
+  /// Where the weights are.
+  public var device: Device { unembedding.weight.device }
+
+  /// The sites of a block-structured decoder; `gated` tells whether its feed-forward has a gate.
+  static func decoderSites(layers: Int, gated: Bool) -> Set<Site> {
+    var sites: Set<Site> = [.embedding, .finalNorm, .logits]
+    for layer in 0..<layers {
+      sites.formUnion(Site.Moment.allCases.map { .residual(layer, $0) })
+      sites.formUnion(Site.AttentionPart.allCases.map { .attention(layer, $0) })
+      sites.formUnion(
+        Site.FeedForwardPart.allCases.filter { gated || $0 != .gate }
+          .map { .feedForward(layer, $0) })
+    }
+    return sites
+  }
+}

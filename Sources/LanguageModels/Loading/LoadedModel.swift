@@ -1,0 +1,130 @@
+internal import Checkpoints
+public import Foundation
+internal import StrictJSON
+public import Tensors
+public import Tokenization
+
+/// A model ready to run, with its tokenizer and where it came from.
+public struct LoadedModel {
+  /// The network.
+  public let model: any LanguageModel
+  /// Text to ids and back.
+  public let tokenizer: Tokenizer
+  /// The checkpoint's name.
+  public let name: String
+  /// The files that hold the weights.
+  public let files: [URL]
+  /// The text of the model's chat template, if it has one.
+  public var chatTemplate: String? { tokenizer.chatTemplate }
+
+  /// Loads a GGUF file, a safetensors file, or a Hugging Face model folder.
+  ///
+  /// - Parameters:
+  ///   - url: the file or folder.
+  ///   - type: the element type of the computation.
+  ///   - device: where it runs.
+  ///   - ignoredKeys: unknown configuration keys that the person vouches for.
+  ///   - memory: the most bytes the weights may take; nil for what the machine has free.
+  ///   - progress: told the share of weights read.
+  /// - Throws: `CheckpointError`, `TokenizationError`, `ModelError` or `EngineError`.
+  /// - Complexity: reads every weight once.
+  public init(
+    at url: URL, type: ScalarType = .float32, on device: Device = .cpu,
+    ignoringKeys ignoredKeys: Set<String> = [], memory: Int? = nil,
+    progress: ((Double) -> Void)? = nil
+  ) throws {
+    try device.prepare()
+    let checkpoint = try Checkpoint(url)
+    try checkMemory(for: checkpoint, type: type, limit: memory)
+    tokenizer = try Tokenizer(of: checkpoint)
+    name = checkpoint.name
+    files = checkpoint.files
+    model = try withEngineErrors {
+      try loadFamily(
+        checkpoint, WeightReader(checkpoint, type: type, device: device, progress: progress),
+        ignoring: ignoredKeys)
+    }
+    guard tokenizer.vocabularySize <= model.shape.vocabulary else {
+      throw ModelError(
+        .badData, "\(checkpoint.name): the tokenizer has \(tokenizer.vocabularySize) tokens and "
+          + "the model \(model.shape.vocabulary); they are from different models.")
+    }
+  }
+}
+
+/// The bytes that a machine has free for a program, or nil where it does not say.
+func availableMemory() -> Int? {
+  #if os(Linux)
+    guard let text = try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8) else {
+      return nil
+    }
+    let line = text.split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
+    return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 }
+  #else
+    return Int(ProcessInfo.processInfo.physicalMemory)
+  #endif
+}
+
+private func checkMemory(for checkpoint: Checkpoint, type: ScalarType, limit: Int?) throws {
+  let needed = checkpoint.tensors.values.reduce(0) { $0 + $1.elementCount } * type.bytes
+  let allowed = limit ?? availableMemory() ?? .max
+  guard needed > allowed else { return }
+  let source = limit == nil ? "this machine has free" : "--memory allows"
+  throw ModelError(
+    .memory, "\(checkpoint.name): its weights take \(megabytes(needed)) as \(type.name), more than "
+      + "the \(megabytes(allowed)) \(source); use --dtype bfloat16, a smaller model, or more memory.")
+}
+
+/// Bytes for people: `512 MB`.
+package func megabytes(_ bytes: Int) -> String {
+  "\((bytes + 500_000) / 1_000_000) MB"
+}
+
+extension Tokenizer {
+  /// The tokenizer that a checkpoint carries or lies beside.
+  init(of checkpoint: Checkpoint) throws {
+    switch checkpoint.format {
+    case .safetensors:
+      let folder =
+        checkpoint.files.first?.deletingLastPathComponent() ?? checkpoint.url
+      try self.init(contentsOf: folder)
+    case .gguf:
+      try self.init(ggufMetadata: checkpoint.metadata, file: checkpoint.name)
+    }
+  }
+
+  private init(ggufMetadata metadata: [String: GGUFValue], file: String) throws {
+    func value(_ key: String) -> GGUFValue? { metadata["tokenizer.ggml." + key] }
+    guard let kind = value("model")?.string, kind == "gpt2" else {
+      throw ModelError(
+        .badData, "\(file): its tokenizer is '\(value("model")?.string ?? "absent")'; Telescope "
+          + "reads byte-level BPE ('gpt2') from GGUF files.")
+    }
+    guard let tokens = value("tokens")?.strings, let merges = value("merges")?.strings else {
+      throw ModelError(
+        .badData, "\(file): the tokenizer's tokens or merges are missing; get the file again.")
+    }
+    func texts(_ strings: GGUFStrings, _ what: String) throws -> [String] {
+      var texts: [String] = []
+      texts.reserveCapacity(strings.count)
+      for index in 0..<strings.count {
+        guard let text = strings.string(at: index) else {
+          throw ModelError(
+            .badData, "\(file): tokenizer \(what) \(index) is not UTF-8; the file is damaged.")
+        }
+        texts.append(text)
+      }
+      return texts
+    }
+    let endings = ["eot_token_id", "eom_token_id"].compactMap { value($0)?.integer }
+    try self.init(
+      vocabulary: BytePairVocabulary(
+        tokens: texts(tokens, "token"), merges: texts(merges, "merge"),
+        tokenTypes: value("token_type")?.integers ?? [],
+        preTokenizer: value("pre")?.string ?? "default", bos: value("bos_token_id")?.integer,
+        eos: value("eos_token_id")?.integer, unknown: value("unknown_token_id")?.integer,
+        padding: value("padding_token_id")?.integer, endOfText: endings,
+        addsBOS: value("add_bos_token")?.boolean),
+      chatTemplate: metadata["tokenizer.chat_template"]?.string, file: file)
+  }
+}

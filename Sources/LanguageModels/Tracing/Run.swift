@@ -1,0 +1,86 @@
+public import Tensors
+
+/// What a forward pass yields.
+public struct Run {
+  /// The residual stream that the final norm receives: [batch, position, width].
+  public var residual: Tensor
+  /// The values at the sites asked for.
+  public var activations: Activations
+}
+
+/// Values of a run by site; inert.
+public struct Activations {
+  private var values: [Site: Tensor] = [:]
+
+  /// The value at a site that was asked for.
+  public internal(set) subscript(site: Site) -> Tensor {
+    get {
+      guard let value = values[site] else {
+        preconditionFailure("\(site) was not asked for in this run")
+      }
+      return value
+    }
+    set { values[site] = newValue }
+  }
+
+  /// The sites present.
+  public var sites: Set<Site> { Set(values.keys) }
+}
+
+extension LanguageModel {
+  /// Runs the blocks once over token ids.
+  ///
+  /// - Parameters:
+  ///   - ids: [batch][position], sequences of equal length.
+  ///   - sites: values to return; `.finalNorm` and `.logits` are computed when they are among them.
+  ///   - cache: keys and values of earlier positions; the new ones are appended.
+  ///   - pass: what else is seen or replaced.
+  /// - Returns: the residual stream before the final norm, and the values at `sites`.
+  /// - Throws: `ModelError` for an id, a length or a site that the model does not have;
+  ///   `EngineError` when memory runs out.
+  /// - Complexity: one forward pass.
+  public func run(
+    _ ids: [[Int]], capturing sites: Set<Site> = [], cache: KeyValueCache? = nil,
+    pass: Pass = .plain
+  ) throws -> Run {
+    try check(ids, after: cache?.length ?? 0)
+    try check(sites.union(pass.sites))
+    var activations = Activations()
+    let observed = Pass(sites: sites.union(pass.sites)) { site, value in
+      let next = pass(site, value)
+      if sites.contains(site) { activations[site] = next }
+      return next
+    }
+    let residual = try withEngineErrors {
+      let residual = forward(ids, cache: cache, pass: observed)
+      if observed.wants(.finalNorm) || observed.wants(.logits) {
+        _ = unembedding.logits(residual, pass: observed)
+      }
+      return residual
+    }
+    return Run(residual: residual, activations: activations)
+  }
+
+  private func check(_ ids: [[Int]], after past: Int) throws {
+    guard let first = ids.first, !first.isEmpty else { throw ModelError.emptyPrompt }
+    guard ids.allSatisfy({ $0.count == first.count }) else {
+      throw ModelError(.usage, "The sequences of a batch differ in length; run them one by one.")
+    }
+    for id in ids.joined() where id < 0 || id >= shape.vocabulary {
+      throw ModelError.tokenOutOfRange(id, vocabulary: shape.vocabulary)
+    }
+    let length = past + first.count
+    if length > shape.contextLength {
+      throw ModelError.tooLong(length, context: shape.contextLength)
+    }
+  }
+
+  private func check(_ wanted: Set<Site>) throws {
+    let missing = wanted.subtracting(sites)
+    if let site = missing.min(by: { $0.description < $1.description }) {
+      throw ModelError(
+        .usage, "\(shape.architecture) has no site '\(site)'; its layers are 0 to "
+          + "\(shape.layers - 1) (see its sites with `LanguageModel.sites`).")
+    }
+  }
+}
