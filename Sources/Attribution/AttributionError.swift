@@ -1,0 +1,32 @@
+/// Why an explanation cannot be made.
+public struct AttributionError: Error, Sendable, CustomStringConvertible {
+  /// The kind of failure.
+  public enum Code: String, Sendable {
+    /// The request does not fit the model or the text.
+    case usage
+    /// The model produced numbers that are not finite.
+    case notFinite
+    /// The run would need more memory than allowed.
+    case memory
+  }
+
+  /// The kind of failure.
+  public let code: Code
+  /// What, where and what to do.
+  public let message: String
+
+  /// Describes a failure.
+  public init(_ code: Code, _ message: String) {
+    self.code = code
+    self.message = message
+  }
+
+  /// The message.
+  public var description: String { message }
+
+  static func layerOutOfRange(_ layer: Int, count: Int) -> AttributionError {
+    AttributionError(
+      .usage, "Layer \(layer) is out of range; this model has layers 0 to \(count - 1), and "
+        + "'embedding' for what enters layer 0.")
+  }
+}

@@ -1,0 +1,90 @@
+internal import Foundation
+public import Tensors
+
+/// What is explained: a scalar function F of one position's logits z, with p = softmax(z).
+public enum Target: Sendable, Equatable {
+  /// p_y.
+  case probability
+  /// log p_y.
+  case logProbability
+  /// z_y.
+  case logit
+  /// p_y − p_x.
+  case probabilityDifference
+  /// z_y − z_x.
+  case logitDifference
+  /// −Σ p log p, in nats.
+  case entropy
+  /// Σ m log(m / p) in nats, with m the model's own output.
+  case divergence
+
+  /// The name in commands and results.
+  public var name: String {
+    switch self {
+    case .probability: "prob"
+    case .logProbability: "logprob"
+    case .logit: "logit"
+    case .probabilityDifference: "prob-diff"
+    case .logitDifference: "logit-diff"
+    case .entropy: "entropy"
+    case .divergence: "kl"
+    }
+  }
+
+  /// Whether a second token x takes part.
+  public var isDifference: Bool { self == .probabilityDifference || self == .logitDifference }
+
+  var needsSecondMoments: Bool { self == .entropy }
+  var needsModel: Bool { self == .divergence }
+
+  /// F from a row's statistics.
+  ///
+  /// - Parameter modelEntropy: the entropy of the model's own output, for `kl`.
+  func value(_ row: SoftmaxRows.Reading, modelEntropy: Double) -> Double {
+    switch self {
+    case .probability: exp(row.targetLogit - row.logPartition)
+    case .logProbability: row.targetLogit - row.logPartition
+    case .logit: row.targetLogit
+    case .probabilityDifference:
+      exp(row.targetLogit - row.logPartition) - exp(row.versusLogit - row.logPartition)
+    case .logitDifference: row.targetLogit - row.versusLogit
+    case .entropy: row.entropy
+    // Σ m log m − Σ m (z − log Z)
+    case .divergence: row.logPartition - row.crossMoment - modelEntropy
+    }
+  }
+
+  /// dF/dt = Σ_v ∂F/∂z_v · dz_v/dt (table of the closed form), from a point's statistics.
+  func slope(_ point: SoftmaxPoints.Reading) -> Double {
+    let target = point.targetSlope - point.meanSlope
+    let versus = point.versusSlope - point.meanSlope
+    switch self {
+    case .probability: return exp(point.targetLogit - point.logPartition) * target
+    case .logProbability: return target
+    case .logit: return point.targetSlope
+    case .probabilityDifference:
+      return exp(point.targetLogit - point.logPartition) * target
+        - exp(point.versusLogit - point.logPartition) * versus
+    case .logitDifference: return point.targetSlope - point.versusSlope
+    // −Σ p (log p + H) dz = −(E[z dz] − E[z] E[dz])
+    case .entropy: return point.mean * point.meanSlope - point.momentSlope
+    case .divergence: return point.meanSlope - point.crossSlope
+    }
+  }
+
+  /// F from the logits of the model's ordinary forward pass.
+  func value(ofOrdinaryLogits logits: [Double], token: Int, versus: Int?) -> Double {
+    let largest = logits.max() ?? 0
+    let partition = largest + log(logits.reduce(0) { $0 + exp($1 - largest) })
+    let other = versus.map { logits[$0] } ?? 0
+    switch self {
+    case .probability: return exp(logits[token] - partition)
+    case .logProbability: return logits[token] - partition
+    case .logit: return logits[token]
+    case .probabilityDifference: return exp(logits[token] - partition) - exp(other - partition)
+    case .logitDifference: return logits[token] - other
+    case .entropy: return logits.reduce(0) { $0 - exp($1 - partition) * ($1 - partition) }
+    case .divergence: return 0
+    }
+  }
+}
