@@ -1,0 +1,153 @@
+/// Tokens that are found in a text as they stand, before it is split.
+struct AddedTokens: Sendable {
+  /// One added token.
+  struct Token: Sendable {
+    var id: Int
+    var text: String
+    /// Found only when special tokens are asked for.
+    var isSpecial = false
+    /// Found only between characters that are not part of a word.
+    var isWord = false
+    /// Takes in the spaces before it.
+    var takesSpaceBefore = false
+    /// Takes in the spaces after it.
+    var takesSpaceAfter = false
+    /// Looked for after normalization.
+    var isNormalized = false
+  }
+
+  /// A stretch of a text that is an added token, or holds none.
+  struct Part {
+    var range: Range<Int>
+    var id: Int?
+  }
+
+  private let tokens: [Token]
+  /// Children by `node << 8 | byte`; the root is 0.
+  private var edges: [Int: Int] = [:]
+  /// The token that ends at a node, or −1.
+  private var ends: [Int] = [-1]
+  /// Which bytes begin a token.
+  private var begins = [Bool](repeating: false, count: 256)
+
+  /// Builds the tree of the tokens; of several with one text the last holds.
+  init(_ tokens: [Token]) {
+    self.tokens = tokens
+    for (index, token) in tokens.enumerated() where !token.text.isEmpty {
+      var node = 0
+      for byte in token.text.utf8 {
+        if node == 0 { begins[Int(byte)] = true }
+        if let next = edges[node << 8 | Int(byte)] {
+          node = next
+        } else {
+          ends.append(-1)
+          edges[node << 8 | Int(byte)] = ends.count - 1
+          node = ends.count - 1
+        }
+      }
+      ends[node] = index
+    }
+  }
+
+  /// Divides a part of a text at the added tokens in it: the leftmost first, of several the longest.
+  func divide(_ text: [UInt8], _ part: Range<Int>, special: Bool) -> [Part] {
+    guard !edges.isEmpty else { return [Part(range: part)] }
+    var parts: [Part] = []
+    var done = part.lowerBound
+    var index = part.lowerBound
+    text.withUnsafeBufferPointer { bytes in
+      while index < part.upperBound {
+        guard begins[Int(bytes[index])], let (token, end) = longest(bytes, index, part.upperBound)
+        else {
+          index += 1
+          continue
+        }
+        let found = index..<end
+        index = end
+        if token.isSpecial && !special { continue }
+        if token.isWord && !standsAlone(bytes, found, in: part) { continue }
+        var range = found
+        if token.takesSpaceBefore {
+          range = spaceStart(bytes, range.lowerBound, from: done)..<range.upperBound
+        }
+        if token.takesSpaceAfter {
+          range = range.lowerBound..<spaceEnd(bytes, range.upperBound, to: part.upperBound)
+          index = range.upperBound
+        }
+        if done < range.lowerBound { parts.append(Part(range: done..<range.lowerBound)) }
+        parts.append(Part(range: range, id: token.id))
+        done = range.upperBound
+      }
+    }
+    if done < part.upperBound { parts.append(Part(range: done..<part.upperBound)) }
+    return parts
+  }
+
+  private func longest(
+    _ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int
+  ) -> (Token, Int)? {
+    var node = 0
+    var index = start
+    var best: (Token, Int)?
+    while index < end, let next = edges[node << 8 | Int(bytes[index])] {
+      node = next
+      index += 1
+      if ends[node] >= 0 { best = (tokens[ends[node]], index) }
+    }
+    return best
+  }
+
+  private func standsAlone(
+    _ bytes: UnsafeBufferPointer<UInt8>, _ found: Range<Int>, in part: Range<Int>
+  ) -> Bool {
+    let before = lastScalar(bytes, before: found.lowerBound, from: part.lowerBound)
+    let after = firstScalar(bytes, at: found.upperBound, to: part.upperBound)
+    return !(before.map(isWordScalar) ?? false) && !(after.map(isWordScalar) ?? false)
+  }
+
+  private func isWordScalar(_ scalar: Unicode.Scalar) -> Bool {
+    let properties = scalar.properties
+    switch properties.generalCategory {
+    case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation:
+      return true
+    default:
+      return properties.isAlphabetic || properties.isJoinControl
+    }
+  }
+
+  private func spaceStart(
+    _ bytes: UnsafeBufferPointer<UInt8>, _ end: Int, from start: Int
+  ) -> Int {
+    var index = end
+    while let scalar = lastScalar(bytes, before: index, from: start), scalar.properties.isWhitespace
+    {
+      index -= UTF8.width(scalar)
+    }
+    return index
+  }
+
+  private func spaceEnd(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, to end: Int) -> Int {
+    var index = start
+    while let scalar = firstScalar(bytes, at: index, to: end), scalar.properties.isWhitespace {
+      index += UTF8.width(scalar)
+    }
+    return index
+  }
+
+  private func firstScalar(
+    _ bytes: UnsafeBufferPointer<UInt8>, at start: Int, to end: Int
+  ) -> Unicode.Scalar? {
+    guard start < end else { return nil }
+    let stop = min(start + 4, end)
+    return String(decoding: bytes[start..<stop], as: UTF8.self).unicodeScalars.first
+  }
+
+  private func lastScalar(
+    _ bytes: UnsafeBufferPointer<UInt8>, before end: Int, from start: Int
+  ) -> Unicode.Scalar? {
+    guard start < end else { return nil }
+    var first = end - 1
+    while first > start, bytes[first] & 0xC0 == 0x80 { first -= 1 }
+    return String(decoding: bytes[first..<end], as: UTF8.self).unicodeScalars.first
+  }
+}

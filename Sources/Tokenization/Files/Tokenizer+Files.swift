@@ -1,0 +1,110 @@
+public import Foundation
+import StrictJSON
+
+extension Tokenizer {
+  /// The tokenizer of a Hugging Face model folder.
+  ///
+  /// Reads `tokenizer.json`, and where they are there `tokenizer_config.json` and
+  /// `chat_template.jinja`. Truncation and padding are never applied.
+  ///
+  /// - Parameter folder: The folder of the model, or its `tokenizer.json`.
+  /// - Throws: What is missing or contradictory, or a part that Telescope does not know.
+  public init(contentsOf folder: URL) throws(TokenizationError) {
+    var isFolder: ObjCBool = false
+    let exists = FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder)
+    let home = exists && !isFolder.boolValue ? folder.deletingLastPathComponent() : folder
+    let file = exists && !isFolder.boolValue ? folder : folder.appending(path: "tokenizer.json")
+    func optional(_ name: String) throws(TokenizationError) -> [UInt8]? {
+      let url = home.appending(path: name)
+      return FileManager.default.fileExists(atPath: url.path) ? try Self.read(url) : nil
+    }
+    try self.init(
+      json: try Self.read(file), configuration: try optional("tokenizer_config.json"),
+      chatTemplate: try optional("chat_template.jinja").map { String(decoding: $0, as: UTF8.self) },
+      file: file.lastPathComponent)
+  }
+
+  private static func read(_ url: URL) throws(TokenizationError) -> [UInt8] {
+    do {
+      return Array(try Data(contentsOf: url))
+    } catch {
+      throw TokenizationError(
+        .unreadable,
+        "\(url.path): the file cannot be read; check that it is there and may be opened.")
+    }
+  }
+
+  /// A tokenizer from the text of a `tokenizer.json`.
+  ///
+  /// - Parameters:
+  ///   - json: The bytes of `tokenizer.json`.
+  ///   - configuration: The bytes of `tokenizer_config.json`, which names the special tokens and may
+  ///     hold the chat template.
+  ///   - chatTemplate: The source of the chat template, where it lies in a file of its own.
+  ///   - file: What messages call the first file.
+  /// - Throws: What is missing or contradictory, or a part that Telescope does not know.
+  public init(
+    json: some Collection<UInt8>, configuration: (some Collection<UInt8>)? = [UInt8]?.none,
+    chatTemplate: String? = nil, file: String = "tokenizer.json"
+  ) throws(TokenizationError) {
+    let reader = TokenizerFile(file: file, root: try Self.parse(json, file))
+    var parts = try reader.parts()
+    if let configuration {
+      let settings = TokenizerSettings(
+        file: "tokenizer_config.json", root: try Self.parse(configuration, "tokenizer_config.json"))
+      try settings.apply(to: &parts, reader)
+    }
+    if let chatTemplate { parts.chatTemplate = chatTemplate }
+    self.init(parts)
+  }
+
+  private static func parse(
+    _ bytes: some Collection<UInt8>, _ file: String
+  ) throws(TokenizationError) -> JSON {
+    do {
+      return try JSON.parse(bytes)
+    } catch {
+      throw TokenizationError(
+        .malformed, "\(file): \(error.message); the file is damaged or not a tokenizer.")
+    }
+  }
+}
+
+/// `tokenizer_config.json`: which tokens have a role.
+private struct TokenizerSettings {
+  let file: String
+  let root: JSON
+
+  func apply(
+    to parts: inout TokenizerParts, _ tokenizer: TokenizerFile
+  ) throws(TokenizationError) {
+    func token(_ key: String) throws(TokenizationError) -> Int? {
+      guard let value = root[key], !value.isNull else { return nil }
+      guard let text = value.string ?? value["content"]?.string else {
+        throw TokenizationError(
+          .malformed,
+          "\(file): '\(key)' is \(value.kind), not a token; the file is damaged.")
+      }
+      return tokenizer.id(of: text, parts)
+    }
+    if let id = try token("bos_token") { parts.bos = id }
+    if let id = try token("eos_token") { parts.eos = id }
+    if let id = try token("unk_token") { parts.unknown = id }
+    if let id = try token("pad_token") { parts.padding = id }
+    if let adds = root["add_bos_token"]?.boolean { parts.addsBOS = adds }
+    parts.chatTemplate = try chatTemplate()
+  }
+
+  /// The template, or the one called `default` of several.
+  private func chatTemplate() throws(TokenizationError) -> String? {
+    guard let value = root["chat_template"], !value.isNull else { return nil }
+    if let source = value.string { return source }
+    for entry in value.array ?? [] where entry["name"]?.string == "default" {
+      if let source = entry["template"]?.string { return source }
+    }
+    throw TokenizationError(
+      .malformed,
+      "\(file): 'chat_template' is neither a text nor a list with one named 'default'; the file is "
+        + "damaged.")
+  }
+}

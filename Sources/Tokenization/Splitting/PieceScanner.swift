@@ -1,0 +1,219 @@
+/// The patterns that split a text into pieces before merging, each written out as a scanner.
+///
+/// A general regular-expression engine would be many times slower and could take exponential time on
+/// a pattern from a file; these few patterns are what published byte-level tokenizers use.
+enum PiecePattern: Sendable, Equatable {
+  /// GPT-2: contractions, words, numbers and signs, each with the space before it.
+  case words
+  /// Llama 3 and Qwen 2: any one sign may precede a word, line breaks end a piece, numbers come in
+  /// groups of at most so many digits.
+  case lines(maximumDigits: Int)
+  /// Every number character apart, or in groups; the rest untouched.
+  case numbers(maximumDigits: Int)
+
+  /// The pattern that a tokenizer file writes as this regular expression.
+  init?(regex: String) {
+    let contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+    let tails = [#"\s*[\r\n]+|\s+(?!\S)|\s+"#, #"\s*[\r\n]|\s+(?!\S)|\s+"#]
+    let heads = [
+      contractions + #"|[^\r\n\p{L}\p{N}]?\p{L}+|"#,
+      #"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|"#,
+    ]
+    let signs = [#"| ?[^\s\p{L}\p{N}]+[\r\n]*|"#, #"| ?[^\s\p{L}\p{N}]++[\r\n]*|"#]
+    let digits = [#"\p{N}"#: 1, #"\p{N}{1,3}"#: 3]
+    for (digit, maximum) in digits {
+      for head in heads {
+        for sign in signs {
+          for tail in tails where regex == head + digit + sign + tail {
+            self = .lines(maximumDigits: maximum)
+            return
+          }
+        }
+      }
+      if regex == digit {
+        self = .numbers(maximumDigits: maximum)
+        return
+      }
+    }
+    switch regex {
+    case #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#,
+      #"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#:
+      self = .words
+    default:
+      return nil
+    }
+  }
+
+  /// Appends the pieces of one part of a text.
+  func split(
+    _ text: UnsafeBufferPointer<UInt8>, _ part: Range<Int>, into pieces: inout [Range<Int>]
+  ) {
+    let scanner = PieceScanner(text: text, end: part.upperBound)
+    var index = part.lowerBound
+    while index < part.upperBound {
+      let end: Int
+      switch self {
+      case .words: end = scanner.wordPiece(index)
+      case .lines(let maximumDigits): end = scanner.linePiece(index, maximumDigits)
+      case .numbers(let maximumDigits): end = scanner.numberPiece(index, maximumDigits)
+      }
+      pieces.append(index..<end)
+      index = end
+    }
+  }
+}
+
+/// Finds where the piece that begins at an index ends; every piece has at least one character.
+struct PieceScanner {
+  let text: UnsafeBufferPointer<UInt8>
+  /// Where the part of the text ends that is being split; look-ahead sees nothing beyond.
+  let end: Int
+
+  private static let apostrophe = UInt8(ascii: "'")
+
+  /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+  func wordPiece(_ start: Int) -> Int {
+    if text[start] == Self.apostrophe, let end = contraction(start, ignoringCase: false) {
+      return end
+    }
+    var first = CharacterClass.scan(text, start)
+    var index = start
+    if text[start] == 0x20, start + 1 < end {
+      let second = CharacterClass.scan(text, start + 1)
+      if second.kind != .space {
+        first = second
+        index += 1
+      }
+    }
+    if first.kind == .space { return spaces(start) }
+    return run(first.kind, from: index + first.length)
+  }
+
+  /// `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,n}| ?[^\s\p{L}\p{N}]+[\r\n]*|`
+  /// `\s*[\r\n]+|\s+(?!\S)|\s+`
+  func linePiece(_ start: Int, _ maximumDigits: Int) -> Int {
+    if text[start] == Self.apostrophe, let end = contraction(start, ignoringCase: true) {
+      return end
+    }
+    let first = CharacterClass.scan(text, start)
+    let second = start + first.length
+    switch first.kind {
+    case .letter:
+      return run(.letter, from: second)
+    case .number:
+      return numbers(second, maximumDigits - 1)
+    case .other:
+      if second < end {
+        let next = CharacterClass.scan(text, second)
+        if next.kind == .letter { return run(.letter, from: second + next.length) }
+      }
+      return lineBreaks(run(.other, from: second))
+    case .space:
+      if second < end, !isLineBreak(text[start]) {
+        let next = CharacterClass.scan(text, second)
+        if next.kind == .letter { return run(.letter, from: second + next.length) }
+        if next.kind == .other, text[start] == 0x20 {
+          return lineBreaks(run(.other, from: second + next.length))
+        }
+      }
+      return spacesOrLines(start)
+    }
+  }
+
+  /// `\p{N}{1,n}`, or what stands before the next number.
+  func numberPiece(_ start: Int, _ maximumDigits: Int) -> Int {
+    let first = CharacterClass.scan(text, start)
+    if first.kind == .number { return numbers(start + first.length, maximumDigits - 1) }
+    var index = start + first.length
+    while index < end {
+      let next = CharacterClass.scan(text, index)
+      if next.kind == .number { break }
+      index += next.length
+    }
+    return index
+  }
+
+  /// The end of a run of one class.
+  @inline(__always)
+  private func run(_ kind: CharacterClass, from start: Int) -> Int {
+    var index = start
+    while index < end {
+      let next = CharacterClass.scan(text, index)
+      if next.kind != kind { break }
+      index += next.length
+    }
+    return index
+  }
+
+  private func numbers(_ start: Int, _ maximum: Int) -> Int {
+    var index = start
+    var left = maximum
+    while left > 0, index < end {
+      let next = CharacterClass.scan(text, index)
+      if next.kind != .number { break }
+      index += next.length
+      left -= 1
+    }
+    return index
+  }
+
+  private func isLineBreak(_ byte: UInt8) -> Bool { byte == 0x0A || byte == 0x0D }
+
+  private func lineBreaks(_ start: Int) -> Int {
+    var index = start
+    while index < end, isLineBreak(text[index]) { index += 1 }
+    return index
+  }
+
+  /// `\s+(?!\S)|\s+`: a run of spaces, but for its last where something follows.
+  private func spaces(_ start: Int) -> Int {
+    var index = start
+    var last = start
+    while index < end {
+      let next = CharacterClass.scan(text, index)
+      if next.kind != .space { break }
+      last = index
+      index += next.length
+    }
+    return index == end || last == start ? index : last
+  }
+
+  /// `\s*[\r\n]+|\s+(?!\S)|\s+`: a run of spaces up to its last line break, if it has one.
+  private func spacesOrLines(_ start: Int) -> Int {
+    var index = start
+    var last = start
+    var afterBreak = start
+    while index < end {
+      let next = CharacterClass.scan(text, index)
+      if next.kind != .space { break }
+      last = index
+      index += next.length
+      if isLineBreak(text[last]) { afterBreak = index }
+    }
+    if afterBreak > start { return afterBreak }
+    return index == end || last == start ? index : last
+  }
+
+  /// `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll`, `'d` after the apostrophe at `start`.
+  private func contraction(_ start: Int, ignoringCase: Bool) -> Int? {
+    guard start + 1 < end else { return nil }
+    let fold: UInt8 = ignoringCase ? 0x20 : 0
+    let first = text[start + 1]
+    switch first | fold {
+    case UInt8(ascii: "s"), UInt8(ascii: "t"), UInt8(ascii: "m"), UInt8(ascii: "d"):
+      return start + 2
+    default:
+      break
+    }
+    guard start + 2 < end else { return nil }
+    // U+017F, the long s, folds to s.
+    if ignoringCase, first == 0xC5, text[start + 2] == 0xBF { return start + 3 }
+    switch (first | fold, text[start + 2] | fold) {
+    case (UInt8(ascii: "r"), UInt8(ascii: "e")), (UInt8(ascii: "v"), UInt8(ascii: "e")),
+      (UInt8(ascii: "l"), UInt8(ascii: "l")):
+      return start + 3
+    default:
+      return nil
+    }
+  }
+}
