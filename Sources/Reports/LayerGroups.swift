@@ -2,12 +2,12 @@
 package enum LayerGroups {
   /// Splits the layers with these weights into contiguous groups.
   ///
-  /// Every layer of weight stands alone; runs of the others are one group. Weight is first a
-  /// hundredth of the heaviest, then more until the groups fit.
+  /// Layers over a hundredth of the heaviest stand alone and runs of three or more of the others are
+  /// one group; where these are too many, neighbours that weigh least together join.
   ///
   /// - Parameters:
   ///   - weights: One weight ≥ 0 for each layer, in order.
-  ///   - limit: The number of groups that fit.
+  ///   - limit: The number of groups that fit; at least those kept alone and what lies between.
   ///   - alone: Layers that never fold, by index.
   package static func split(
     weights: [Double], limit: Int, alone: Set<Int> = []
@@ -19,25 +19,29 @@ package enum LayerGroups {
     // A short list folds nothing as long as it fits: every row is worth seeing.
     let least = weights.count <= min(12, limit) ? -1 : heaviest * 0.01
     kept.formUnion(weights.indices.filter { weights[$0] > least })
-    var groups = runs(count: weights.count, kept: kept, shortest: 3)
-    if groups.count <= limit { return groups }
-    // The lightest go first; of equals, the earliest.
-    let order = weights.indices.filter { kept.contains($0) && !alone.contains($0) }
-      .sorted { (weights[$0], $0) < (weights[$1], $1) }
-    for layer in order {
-      kept.remove(layer)
-      groups = runs(count: weights.count, kept: kept, shortest: 2)
-      if groups.count <= limit { return groups }
+    var groups = runs(count: weights.count, kept: kept)
+    // Then neighbours that weigh least together, until the groups fit.
+    func weight(_ group: Range<Int>) -> Double { weights[group].reduce(0, +) }
+    while groups.count > limit {
+      let pairs = groups.indices.dropLast().filter { pair in
+        !groups[pair].contains(where: alone.contains)
+          && !groups[pair + 1].contains(where: alone.contains)
+      }
+      let costs = pairs.map { (weight(groups[$0]) + weight(groups[$0 + 1]), $0) }
+      guard let lightest = costs.min(by: { $0 < $1 }) else { break }
+      let pair = lightest.1
+      groups[pair] = groups[pair].lowerBound..<groups[pair + 1].upperBound
+      groups.remove(at: pair + 1)
     }
-    return groups.count <= limit ? groups : [0..<weights.count]
+    return groups
   }
 
-  private static func runs(count: Int, kept: Set<Int>, shortest: Int) -> [Range<Int>] {
+  private static func runs(count: Int, kept: Set<Int>) -> [Range<Int>] {
     var groups: [Range<Int>] = []
     var start = 0
     func close(_ end: Int) {
       guard start < end else { return }
-      if end - start < shortest {
+      if end - start < 3 {
         groups += (start..<end).map { $0..<$0 + 1 }
       } else {
         groups.append(start..<end)

@@ -48,7 +48,7 @@ struct LayerTable {
     guard largest > 0, largest.isFinite else { return "0" }
     let scale = pow(10, log10(largest).rounded(.down))
     let bound = ((largest / scale).rounded(.down) + 1) * scale
-    let decimals = max(0, -Int(log10(scale).rounded()))
+    let decimals = max(0, -Int(log10(bound * 1.000001).rounded(.down)))
     return "below "
       + (decimals <= 9 ? String(format: "%.\(decimals)f", bound) : String(format: "%.0e", bound))
   }
@@ -88,8 +88,8 @@ struct LayerTable {
     let position = String(explanations.map(\.position).max() ?? 0).count
     let fixed = position + 1
     let ends = style.width >= 40 ? 2 : 1
-    let spare = style.width - fixed - (ends + 1) * (cell + 1)
-    let label = min(16, max(4, spare))
+    // The names leave room for three columns of layers where they can.
+    let label = min(16, max(6, style.width - fixed - (ends + 3) * (cell + 1)))
     let limit = max(1, (style.width - fixed - label) / (cell + 1) - ends)
     let groups = LayerGroups.split(weights: weights(), limit: limit)
     var lines: [TerminalLine] = []
@@ -145,7 +145,11 @@ struct LayerTable {
   }
 
   private func name(_ explanation: Explanation) -> String {
-    DisplayText.visible(explanation.target.text, ascii: style.glyphs.isASCII)
+    let isASCII = style.glyphs.isASCII
+    if let bytes = explanation.target.bytes {
+      return DisplayText.bytes(bytes, to: 24, ascii: isASCII)
+    }
+    return DisplayText.visible(explanation.target.text, ascii: isASCII)
   }
 
   private func name(_ group: Range<Int>) -> String {

@@ -61,7 +61,9 @@ public enum TerminalReport {
     if let nodes = method.nodes { estimator += " \(nodes)" }
     if let tolerance = method.tolerance { estimator += " to \(tolerance)" }
     let model = [
-      shown(result.model.name, style: style), "\(result.model.layers) layers",
+      DisplayText.cut(
+        shown(result.model.name, style: style), to: style.width, ellipsis: glyphs.ellipsis),
+      "\(result.model.layers) layers",
       result.model.dtype + " on " + result.device,
     ]
     let parts = [

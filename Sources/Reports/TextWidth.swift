@@ -9,6 +9,7 @@ package enum DisplayText {
     case .nonspacingMark, .enclosingMark:
       // The emoji selector can widen the symbol before it by a column.
       return code == 0xFE0F ? 1 : 0
+    case .format: return 0
     default: break
     }
     if (0x1160...0x11FF).contains(code) { return 0 }
@@ -28,12 +29,14 @@ package enum DisplayText {
   ///   - spaces: Shows the spaces at both ends; off inside quotation marks, which show them.
   package static func visible(_ text: String, ascii: Bool = false, spaces: Bool = true) -> String {
     var shown = ""
-    for (index, scalar) in text.unicodeScalars.enumerated() {
-      let combines =
-        scalar.properties.generalCategory == .nonspacingMark
-        || scalar.properties.generalCategory == .enclosingMark
-      if index == 0, combines, !ascii { shown += "\u{25CC}" }
-      shown += visible(scalar, ascii: ascii)
+    var previous: Unicode.Scalar?
+    for scalar in text.unicodeScalars {
+      // A mark at the start gets a circle to stand on; a joiner between emoji is part of the emoji.
+      if previous == nil, columns(scalar) == 0, !ascii { shown += "\u{25CC}" }
+      let joins = scalar.value == 0x200D && previous.map { columns($0) == 2 || $0.value == 0xFE0F }
+        ?? false
+      shown += joins && !ascii ? String(scalar) : visible(scalar, ascii: ascii)
+      previous = scalar
     }
     guard spaces else { return shown }
     let mark = ascii ? "_" : "␣"
@@ -46,6 +49,16 @@ package enum DisplayText {
       tail += 1
     }
     return String(repeating: mark, count: lead) + end + String(repeating: mark, count: tail)
+  }
+
+  /// Bytes that are not text, from their hex: `‹E2 80›`.
+  package static func bytes(_ hex: String, to width: Int, ascii: Bool = false) -> String {
+    let digits = Array(hex.uppercased().prefix(2 * 64).filter(\.isHexDigit))
+    let pairs = stride(from: 0, to: digits.count, by: 2).map {
+      String(digits[$0..<min($0 + 2, digits.count)])
+    }
+    let text = (ascii ? "<" : "‹") + pairs.joined(separator: " ") + (ascii ? ">" : "›")
+    return cut(text, to: width, ellipsis: ascii ? "..." : "…")
   }
 
   private static func visible(_ scalar: Unicode.Scalar, ascii: Bool) -> String {

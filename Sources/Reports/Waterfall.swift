@@ -81,13 +81,16 @@ struct Waterfall {
 
   private func targetName(to width: Int) -> String {
     let target = explanation.target
+    func name(_ text: String, _ bytes: String?, _ width: Int) -> String {
+      guard let bytes else { return TerminalReport.quoted(text, style: style, to: width) }
+      return DisplayText.bytes(bytes, to: width, ascii: style.glyphs.isASCII)
+    }
     if let versus = target.versus {
       let half = max(5, (width - 3) / 2)
-      return TerminalReport.quoted(target.text, style: style, to: half)
-        + style.glyphs.words(" − ")
-        + TerminalReport.quoted(versus.text, style: style, to: half)
+      return name(target.text, target.bytes, half) + style.glyphs.words(" − ")
+        + name(versus.text, versus.bytes, half)
     }
-    return TerminalReport.quoted(target.text, style: style, to: width)
+    return name(target.text, target.bytes, width)
   }
 
   // MARK: The bars
@@ -223,26 +226,31 @@ struct Waterfall {
     return [change, lens, increment, contrast, difference, rank, entropy].compactMap { $0 }
   }
 
-  /// The columns that leave the bars enough room, in their order, with the top tokens last.
+  /// The columns that leave the bars enough room, the top tokens last.
   private func fitting(labelWidth: Int) -> [Column] {
     let barLeast = style.width >= 100 ? 32 : style.width >= 60 ? 20 : 8
     var room = style.width - labelWidth - 2 - barLeast
     var chosen: [Column] = []
-    for (index, column) in columns().enumerated() {
+    func take(_ column: Column) -> Bool {
       // The change is what the report is for: it stays however narrow the terminal is.
-      if index > 0, column.width + 2 > room { continue }
+      guard chosen.isEmpty || column.width + 2 <= room else { return false }
       chosen.append(column)
       room -= column.width + 2
+      return true
     }
-    for count in [4, 3, 2, 1] {
-      let cells = rows.map { topTokens($0.last, count: count) }
-      let column = Column(head: "top", cells: [""] + cells + [""], right: false)
-      if cells.contains(where: { !$0.isEmpty }), column.width + 2 <= room {
-        chosen.append(column)
-        break
-      }
-    }
+    let numbers = columns()
+    for column in numbers where column.head != "entropy" { _ = take(column) }
+    // The most probable token says more than the entropy, and further tokens say less.
+    let one = top(1)
+    guard room >= one.width + 2, one.width > 3 else { return chosen }
+    let entropy = numbers.first { $0.head == "entropy" }
+    if let entropy, entropy.width + one.width + 4 <= room { _ = take(entropy) }
+    for count in [4, 3, 2, 1] where take(top(count)) { break }
     return chosen
+  }
+
+  private func top(_ count: Int) -> Column {
+    Column(head: "top", cells: [""] + rows.map { topTokens($0.last, count: count) } + [""], right: false)
   }
 
   private func barWidth(beside columns: [Column], labelWidth: Int) -> Int {
@@ -252,8 +260,9 @@ struct Waterfall {
 
   private func topTokens(_ layer: LayerAttribution, count: Int) -> String {
     let cells = (layer.top ?? []).prefix(count).map { token in
-      let text = DisplayText.visible(token.text, ascii: style.glyphs.isASCII)
-      let name = DisplayText.cut(text, to: 14, ellipsis: style.glyphs.ellipsis)
+      let name = DisplayText.cut(
+        DisplayText.visible(token.text, ascii: style.glyphs.isASCII), to: 14,
+        ellipsis: style.glyphs.ellipsis)
       guard count > 1 else { return name }
       return DisplayText.padded(name, to: 11, ellipsis: style.glyphs.ellipsis)
         + " " + Quantity.fixed(token.probability, 2, signed: false)

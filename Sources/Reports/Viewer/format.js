@@ -116,7 +116,7 @@ function ticks(low, high, count) {
     list.push(at * step);
   }
   const decimals = Math.max(0, -Math.floor(Math.log10(step)) + (step / power === 2.5 ? 1 : 0));
-  return list.map((value) => [value, fixed(value, Math.min(12, decimals), false)]);
+  return list.map((value) => [value, value === 0 ? "0" : fixed(value, Math.min(12, decimals), false)]);
 }
 
 function color(name) {

@@ -38,6 +38,8 @@ class HeatMap {
     });
     this.largest = largest || 1;
     this.isSigned = isSigned;
+    this.onsets = rows.map((explanation) => explanation.attributions
+      .findIndex((layer) => layer.layer === explanation.onset_layer));
     this.names = rows.map((explanation) => targetName(explanation.target));
     this.layout();
   }
@@ -136,6 +138,10 @@ class HeatMap {
           pen.fillText(fixed(value, this.largest < 0.01 ? 5 : this.largest < 10 ? 3 : 1,
             this.isSigned), x + plan.slot / 2, y + rowHeight / 2);
         }
+      }
+      if (this.onsets[row] >= 0) {
+        pen.fillStyle = this.ink;
+        pen.fillRect(plan.start + this.onsets[row] * plan.slot - 1, y + 2, 2, rowHeight - 5);
       }
       const model = this.rows[row].model_value;
       pen.textAlign = "right";

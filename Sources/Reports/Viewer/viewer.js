@@ -18,6 +18,7 @@ const measures = {
 let heat, measure = "change";
 
 function start() {
+  document.body.classList.toggle("long", result.tokens.length > 90);
   showParameters();
   showTokens();
   showWarnings();
@@ -52,6 +53,7 @@ function choose(token, layer) {
     const isChosen = Number(node.dataset.token) === state.token;
     node.setAttribute("aria-selected", isChosen);
     node.tabIndex = isChosen ? 0 : -1;
+    if (isChosen) reveal(node);
   }
   drawFall();
   showDetail();
@@ -60,6 +62,15 @@ function choose(token, layer) {
   heat.select(heatRows.indexOf(state.token), state.layer);
   announce();
   history.replaceState(null, "", `#t${state.token}l${state.layer}`);
+}
+
+// Scrolls the text, and never the page, to the selected token.
+function reveal(node) {
+  const host = byId("tokens");
+  const box = node.getBoundingClientRect(), view = host.getBoundingClientRect();
+  if (!host.contains(node)) return;
+  if (box.top < view.top) host.scrollTop -= view.top - box.top + 6;
+  else if (box.bottom > view.bottom) host.scrollTop += box.bottom - view.bottom + 6;
 }
 
 function announce() {
@@ -196,6 +207,15 @@ function showHeat() {
   heat.show(heatRows.map((index) => explanations[index]), read, isSigned);
 }
 
+// The end of a text, from a word on where it can be.
+function tailOf(text) {
+  const parts = Array.from(visible(text.slice(-240)));
+  if (parts.length <= 48) return parts.join("");
+  const end = parts.slice(-46).join("");
+  const word = end.indexOf(" ");
+  return "\u2026" + (word >= 0 && word < 16 ? end.slice(word) : end);
+}
+
 function drawFall() {
   const explanation = explanations[state.token];
   if (!explanation) return;
@@ -203,7 +223,7 @@ function drawFall() {
   const last = explanation.attributions[explanation.attributions.length - 1];
   const context = result.tokens.slice(0, explanation.position + 1).map((token) => token.text);
   byId("readout").replaceChildren(
-    element("span", { class: "context" }, visible(context.join("").slice(-60)).slice(-44)),
+    element("span", { class: "context" }, tailOf(context.join(""))),
     element("strong", {}, targetName(explanation.target)),
     element("span", { class: "value" }, element("i", {}, quantity.symbol), " = ",
       quantity.level(explanation.model_value)),
@@ -381,7 +401,8 @@ function tip(event, token, layer) {
   }
   const width = box.offsetWidth, height = box.offsetHeight;
   const x = event.clientX + 16 + width > innerWidth ? event.clientX - width - 12 : event.clientX + 16;
-  const y = Math.min(event.clientY + 14, innerHeight - height - 8);
+  const y = Math.min(event.clientY + 14,
+    byId("sum").getBoundingClientRect().top - height - 8);
   box.style.transform = `translate(${Math.max(4, x)}px, ${Math.max(4, y)}px)`;
 }
 

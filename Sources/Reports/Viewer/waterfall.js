@@ -2,9 +2,9 @@
 // The horizontal plan that the waterfall and the heat map share, so that a layer stands in one
 // column through both: a gutter, the baseline, the layers, the model.
 function planOf(width, count) {
-  const gutter = width < 560 ? 66 : width < 900 ? 104 : 148;
+  const gutter = width < 560 ? 66 : width < 820 ? 96 : 124;
   const base = width < 560 ? 20 : 34;
-  const model = width < 560 ? 30 : 58;
+  const model = width < 560 ? 40 : 58;
   const slot = Math.max(1, (width - gutter - base - model) / Math.max(1, count));
   const start = gutter + base;
   return {
@@ -30,7 +30,7 @@ function layerLabels(plan, layers) {
 function drawWaterfall(host, explanation, quantity, state) {
   const width = host.clientWidth;
   const height = width < 560 ? 250 : 320;
-  const top = 26, bottom = 30;
+  const top = 40, bottom = 30;
   const layers = explanation.attributions;
   const plan = planOf(width, layers.length);
   const levels = levelsOf(explanation);
@@ -66,16 +66,16 @@ function drawWaterfall(host, explanation, quantity, state) {
   if (selected >= 0 && selected < layers.length) {
     add("rect", {
       class: "crosshair", x: plan.start + selected * plan.slot, width: plan.slot,
-      y: top - 12, height: height - top - bottom + 12,
+      y: top - 14, height: height - top - bottom + 14,
     });
   }
   const onset = layers.findIndex((layer) => layer.layer === explanation.onset_layer);
   if (onset >= 0) {
     const x = plan.start + onset * plan.slot;
-    add("line", { class: "onset", x1: x, x2: x, y1: 14, y2: height - bottom });
+    add("line", { class: "onset", x1: x, x2: x, y1: 4, y2: height - bottom });
     const isRight = x < plan.gutter + 90;
     add("text", {
-      class: "onsetlabel", x: x + (isRight ? 5 : -5), y: 20,
+      class: "onsetlabel", x: x + (isRight ? 5 : -5), y: 13,
       "text-anchor": isRight ? "start" : "end",
     }, "onset " + (explanation.onset_layer < 0 ? "embedding" : explanation.onset_layer));
   }
@@ -128,7 +128,7 @@ function drawWaterfall(host, explanation, quantity, state) {
       : y(Math.min(levels[index], levels[index + 1])) + 14;
     if (at < 10 || at > height - bottom - 2) continue;
     if (taken.some(([a, b]) => Math.abs(a - x) < 46 && Math.abs(b - at) < 14)) continue;
-    if (onset >= 0 && Math.abs(at - 20) < 14 && x < plan.start + onset * plan.slot
+    if (onset >= 0 && Math.abs(at - 13) < 12 && x < plan.start + onset * plan.slot
       && x > plan.start + onset * plan.slot - 90) continue;
     taken.push([x, at]);
     add("text", {
@@ -147,7 +147,7 @@ function drawWaterfall(host, explanation, quantity, state) {
   const isNarrow = width < 560;
   add("text", {
     class: "tick", x: plan.center(-1), y: height - 10, "text-anchor": isNarrow ? "end" : "middle",
-  }, isNarrow ? "base" : "base");
+  }, "base");
   add("text", {
     class: "tick strong", x: plan.center(layers.length), y: height - 10, "text-anchor": "middle",
   }, isNarrow ? "out" : "model");
