@@ -1,0 +1,105 @@
+/// Why a result could not be written or read.
+public struct ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// What kind of thing went wrong.
+  public enum Code: String, Sendable {
+    /// The bytes are not JSON.
+    case notJSON
+    /// The JSON names no schema, or not one of Telescope's.
+    case unknownSchema
+    /// The schema is Telescope's, but of another kind or major version.
+    case unsupportedSchema
+    /// A field is missing, of the wrong type or out of range.
+    case malformed
+    /// A number is NaN or infinite, which JSON cannot carry.
+    case notFinite
+  }
+
+  /// What kind of thing went wrong.
+  public var code: Code
+  /// What, where and what to do, in one or two sentences.
+  public var message: String
+
+  /// Names an error.
+  public init(code: Code, message: String) {
+    self.code = code
+    self.message = message
+  }
+
+  /// The message.
+  public var description: String { message }
+}
+
+/// The sentences, in one place.
+extension ResultsError {
+  static let notJSON = ResultsError(
+    code: .notJSON,
+    message: "This is not a Telescope result: it is not a complete JSON object. "
+      + "Give a file that 'telescope explain --json' wrote.")
+
+  static let noSchema = ResultsError(
+    code: .unknownSchema,
+    message: "This JSON is not a Telescope result: it has no text field 'schema'. "
+      + "Give a file that 'telescope explain --json' wrote.")
+
+  static func schema(_ found: String) -> ResultsError {
+    let shown = printable(found)
+    let parts = found.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 3, parts[0] == "telescope" else {
+      return ResultsError(
+        code: .unknownSchema,
+        message: "This JSON is not a Telescope result: its schema is '\(shown)', "
+          + "not '\(ExplainResult.schemaName)'. "
+          + "Give a file that 'telescope explain --json' wrote.")
+    }
+    guard parts[1] == "explain" else {
+      return ResultsError(
+        code: .unsupportedSchema,
+        message: "This result's schema is '\(shown)', and '\(ExplainResult.schemaName)' is wanted. "
+          + "Give a file that 'telescope explain --json' wrote.")
+    }
+    return ResultsError(
+      code: .unsupportedSchema,
+      message: "This result's schema is '\(shown)', and this version of Telescope reads "
+        + "'\(ExplainResult.schemaName)'. Use the version that wrote it, or write it again.")
+  }
+
+  static func missing(_ path: String) -> ResultsError {
+    ResultsError(
+      code: .malformed,
+      message: "This result has no '\(path)'. "
+        + "It is damaged or not from Telescope; write it again.")
+  }
+
+  static func wrongType(_ path: String) -> ResultsError {
+    ResultsError(
+      code: .malformed,
+      message: "'\(path)' of this result is not of the type that the schema says. "
+        + "It is damaged or not from Telescope; write it again.")
+  }
+
+  static func outOfRange(_ path: String, _ value: Int, _ range: String) -> ResultsError {
+    ResultsError(
+      code: .malformed,
+      message: "'\(path)' of this result is \(value), which is not \(range). "
+        + "It is damaged or not from Telescope; write it again.")
+  }
+
+  static func notFinite(_ path: String) -> ResultsError {
+    ResultsError(
+      code: .notFinite,
+      message: "'\(path)' is not a finite number, so the result cannot be written. "
+        + "The model's numbers overflowed; compute in a wider dtype.")
+  }
+
+  /// A schema name cut to what a person can use and a terminal can show.
+  private static func printable(_ text: String) -> String {
+    let scalars = text.unicodeScalars.prefix(60).map { scalar -> String in
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
+        "\u{FFFD}"
+      default: String(scalar)
+      }
+    }
+    return scalars.joined()
+  }
+}
