@@ -1,0 +1,1 @@
+"""What the slow reference is made of: see ../make-model-fixtures.py."""
