@@ -1,4 +1,4 @@
-public import LanguageModels
+internal import LanguageModels
 public import Tensors
 
 // IG-Lens (arXiv 2606.29693): exact additive attribution of a prediction over layers.
@@ -36,7 +36,7 @@ public enum Estimator: Sendable, Equatable {
 }
 
 /// Explains predictions, layer by layer.
-public struct IGLens {
+public struct IGLens: Sendable {
   /// What is explained.
   public var target: Target
   /// How a segment's share is computed.

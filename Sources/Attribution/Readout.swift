@@ -1,5 +1,5 @@
 public import LanguageModels
-public import Tensors
+internal import Tensors
 
 /// The readout f(h) of a model: softmax of U·N(h) + c at single residual vectors, streamed.
 ///

@@ -1,5 +1,5 @@
 internal import Foundation
-public import Tensors
+internal import Tensors
 
 /// What is explained: a scalar function F of one position's logits z, with p = softmax(z).
 public enum Target: Sendable, Equatable {

@@ -19,6 +19,14 @@ public struct Norm {
   /// ε.
   public var epsilon: Double
 
+  /// Describes a norm.
+  public init(kind: Kind, weight: Tensor, bias: Tensor?, epsilon: Double) {
+    self.kind = kind
+    self.weight = weight
+    self.bias = bias
+    self.epsilon = epsilon
+  }
+
   /// Normalises the last dimension.
   public func callAsFunction(_ x: Tensor) -> Tensor {
     switch kind {

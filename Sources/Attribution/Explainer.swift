@@ -1,0 +1,415 @@
+public import LanguageModels
+public import Results
+internal import Tensors
+internal import Tokenization
+
+/// Explains text with IG-Lens: runs the model, chooses baseline and layers, and gives plain numbers.
+public struct Explainer {
+  /// The model.
+  public let loaded: LoadedModel
+  private let readout: Readout
+
+  /// Prepares a loaded model.
+  public init(_ loaded: LoadedModel) throws {
+    self.loaded = loaded
+    readout = try withEngineErrors { Readout(loaded.model) }
+  }
+
+  /// What is to be explained of a prompt.
+  public enum Continuation: Sendable, Equatable {
+    /// The model's own greedy continuation, at most this many tokens.
+    case greedy(atMost: Int)
+    /// These tokens, whatever the model would say.
+    case answer([Int])
+    /// The prompt's own tokens, each from those before it.
+    case everyToken
+    /// What is predicted at these positions of the prompt.
+    case positions([Int])
+  }
+
+  /// A prompt: its ids, and the text that a person would recognise.
+  public struct Prompt: Sendable {
+    /// The text as given.
+    public var text: String
+    /// The ids that run.
+    public var ids: [Int]
+
+    /// Pairs a text with its ids.
+    public init(text: String, ids: [Int]) {
+      self.text = text
+      self.ids = ids
+    }
+  }
+
+  /// How to explain.
+  public struct Options: Sendable {
+    /// Which predictions.
+    public var continuation = Continuation.greedy(atMost: 16)
+    /// The method.
+    public var method = IGLens()
+    /// Where paths start.
+    public var baseline = Baseline.mean
+    /// Ids of the text of a `finalOf` baseline.
+    public var baselineIDs: [Int] = []
+    /// Which layers are credited.
+    public var layers = LayerChoice.all
+    /// The second token of a difference.
+    public var versus: Int?
+    /// Whether to reproduce the published script's states: hidden states counted from 0, the last
+    /// already normed and normed again.
+    public var compatible = false
+    /// Another prompt for the same continuation.
+    public var contrast: Prompt?
+    /// The most bytes that a run may take beyond the model.
+    public var memory: Int?
+
+    /// The defaults.
+    public init() {}
+  }
+
+  /// Explains a prompt.
+  ///
+  /// - Parameter progress: told the share of the work done.
+  /// - Returns: the result, without the model's hash, which costs a read of the whole file.
+  /// - Throws: `ModelError`, `AttributionError` or `EngineError`.
+  /// - Complexity: one forward pass (greedy: one per token, with a cache), then predictions ×
+  ///   (layers + 1) rows through the head. A contrast doubles both.
+  public func explain(
+    _ prompt: Prompt, _ options: Options = Options(), progress: (Double) -> Void = { _ in }
+  ) throws -> ExplainResult {
+    try withRecording(false) {
+      try explanation(prompt, options, progress)
+    }
+  }
+
+  private func explanation(
+    _ prompt: Prompt, _ options: Options, _ progress: (Double) -> Void
+  ) throws -> ExplainResult {
+    let model = loaded.model
+    let count = model.shape.layers
+    let path = try StatePath(options, layers: count)
+    var method = options.method
+    method.rowsPerSweep = try rowsWithin(options.memory, path.layers.count + 1, prompt)
+    let clock = Stopwatch()
+    let trace = try traced(prompt, options, path) { progress(0.3 * $0) }
+    let forward = clock.lap()
+    guard !trace.positions.isEmpty else {
+      throw AttributionError(
+        .usage, "The model ends the text at once, so there is no continuation to explain; give one "
+          + "with --answer, or use --every-token.")
+    }
+    let targets = try self.targets(trace, prompt, options)
+    let baselines = try self.baselines(trace, options, path)
+    let found = try method.explain(
+      predictions(trace, targets, baselines.states, path), with: readout
+    ) { progress(0.3 + 0.7 * $0) }
+    let attribution = clock.lap()
+
+    var explanations = zip(trace.positions, trace.ordinaryLogits).enumerated().map { index, at in
+      explanation(
+        found[index], position: at.0, token: targets[index], versus: options.versus,
+        modelValue: method.target.value(
+          ofOrdinaryLogits: at.1, token: targets[index], versus: options.versus), method, path)
+    }
+    var contrast: ContrastDescription?
+    if let other = options.contrast {
+      contrast = try addContrast(
+        other, to: &explanations, trace, targets, promptCount: prompt.ids.count, options, method,
+        path)
+    }
+    if let span = span(found, trace, targets, options, method, path) { explanations.append(span) }
+    let warnings =
+      baselines.warnings + certificateWarnings(explanations, method, options.compatible)
+
+    return ExplainResult(
+      toolVersion: telescopeVersion,
+      model: ModelDescription(
+        name: loaded.name, sha256: "", architecture: model.shape.architecture, layers: count,
+        dtype: model.type.name),
+      device: model.device.name, prompt: prompt.text, promptTokens: prompt.ids.count,
+      tokens: trace.text.map(describe),
+      method: MethodDescription(
+        path: options.compatible ? "iglens" : "chain", baseline: options.baseline.name,
+        target: method.target.name, estimator: method.estimator.name,
+        nodes: method.estimator.nodes, tolerance: method.estimator.tolerance,
+        layers: path.layers, onsetFraction: method.onsetFraction),
+      baselineText: options.baseline.text, contrast: contrast, explanations: explanations,
+      warnings: warnings,
+      timingsMs: [
+        "forward": forward, "attribution": attribution, "total": clock.total,
+      ])
+  }
+
+  // MARK: - Steps
+
+  private func traced(
+    _ prompt: Prompt, _ options: Options, _ path: StatePath, _ progress: (Double) -> Void
+  ) throws -> ResidualTrace {
+    let model = loaded.model
+    let whole = options.baseline == .meanAll || options.compatible
+    func trace(_ text: [Int], _ positions: [Int]) throws -> ResidualTrace {
+      try model.trace(
+        text, positions: positions, layers: path.blocks, averagedLayer: path.averaged,
+        whole: whole)
+    }
+    let last = prompt.ids.count - 1
+    guard last >= 0 else { throw ModelError(.usage, "The prompt is empty; give at least one token of text.") }
+    switch options.continuation {
+    case .answer(let answer):
+      guard !answer.isEmpty else {
+        throw AttributionError(
+          .usage, "--answer: the text gives no tokens; give at least one character.")
+      }
+      return try trace(prompt.ids + answer, answer.indices.map { last + $0 })
+    case .everyToken:
+      guard last > 0 else {
+        throw AttributionError(
+          .usage, "--every-token: the text is one token long, so nothing precedes it; give a longer "
+            + "text, or leave --every-token out to explain its continuation.")
+      }
+      return try trace(prompt.ids, Array(0..<last))
+    case .positions(let positions):
+      if let wrong = positions.first(where: { $0 < 0 || $0 > last }) {
+        throw AttributionError(
+          .usage, "--position \(wrong) is out of range; the prompt has positions 0 to \(last).")
+      }
+      return try trace(prompt.ids, Set(positions).sorted())
+    case .greedy(let count):
+      let ends = loaded.tokenizer.endOfText
+      if whole {
+        let added = try model.generate(from: prompt.ids, atMost: count, endingAt: ends)
+        return try trace(prompt.ids + added, added.indices.map { last + $0 })
+      }
+      return try model.traceContinuation(
+        of: prompt.ids, atMost: count, endingAt: ends, layers: path.blocks,
+        averagedLayer: path.averaged, progress: progress)
+    }
+  }
+
+  /// The token explained at each position: the next of the text, or the most probable one.
+  private func targets(
+    _ trace: ResidualTrace, _ prompt: Prompt, _ options: Options
+  ) throws -> [Int] {
+    zip(trace.positions, trace.ordinaryLogits).map { position, logits in
+      if position + 1 < trace.text.count { return trace.text[position + 1] }
+      return logits.indices.max { logits[$0] < logits[$1] } ?? 0
+    }
+  }
+
+  /// The baseline of each explained position, and what a reader should know about it.
+  private func baselines(
+    _ trace: ResidualTrace, _ options: Options, _ path: StatePath
+  ) throws -> (states: Tensor, warnings: [String]) {
+    let width = loaded.model.shape.width
+    let type = readout.type
+    switch options.baseline {
+    case .zero:
+      return (Tensor(repeating: 0, [trace.positions.count, width], type, on: loaded.model.device), [])
+    case .embedding:
+      return (path.state(-1, trace, loaded.model).to(type), [])
+    case .finalOf:
+      let run = try loaded.model.run([options.baselineIDs])
+      let last = run.residual.slice(
+        options.baselineIDs.count - 1..<options.baselineIDs.count, along: 1).reshaped([1, width])
+      return (
+        Tensor.concatenating(
+          Array(repeating: last.to(type), count: trace.positions.count), along: 0), []
+      )
+    case .mean, .meanAll, .meanWithoutSink:
+      let states = path.averagedState(trace, loaded.model)
+      let average = try RunningMeans(states.values(), width: width)
+      let ranges = trace.positions.map {
+        options.baseline.averaged(at: $0, length: states.size(0)) ?? 0..<1
+      }
+      let means = ranges.flatMap(average.mean)
+      return (
+        Tensor(means, [ranges.count, width], type, on: loaded.model.device),
+        average.warnings(
+          options.baseline, ranges, positions: trace.positions, layer: path.layers.first ?? 0)
+      )
+    }
+  }
+
+  /// b, r_ℓ1, …, r_ℓk for each explained position.
+  private func predictions(
+    _ trace: ResidualTrace, _ targets: [Int], _ baselines: Tensor, _ path: StatePath,
+    versus: Int? = nil
+  ) -> [IGLens.Prediction] {
+    let states = path.layers.map { path.state($0, trace, loaded.model).to(readout.type) }
+    return targets.enumerated().map { index, token in
+      IGLens.Prediction(
+        token: token, versus: path.versus,
+        path: Tensor.concatenating(
+          ([baselines] + states).map { $0.slice(index..<index + 1, along: 0) }, along: 0))
+    }
+  }
+
+  private func addContrast(
+    _ other: Prompt, to explanations: inout [Explanation], _ trace: ResidualTrace,
+    _ targets: [Int], promptCount: Int, _ options: Options, _ method: IGLens, _ path: StatePath
+  ) throws -> ContrastDescription {
+    switch options.continuation {
+    case .answer, .greedy: break
+    case .everyToken, .positions:
+      throw AttributionError(
+        .usage, "--contrast compares one continuation after two prompts; leave out --every-token "
+          + "and --position.")
+    }
+    guard !other.ids.isEmpty else {
+      throw AttributionError(.usage, "--contrast: the text is empty; give another prompt.")
+    }
+    let text = other.ids + trace.text[promptCount...]
+    var settings = options
+    settings.continuation = .answer(Array(trace.text[promptCount...]))
+    let second = try traced(Prompt(text: other.text, ids: other.ids), settings, path) { _ in }
+    let baselines = try self.baselines(second, options, path)
+    var observed = method
+    observed.estimator = .observed
+    let found = try observed.explain(
+      predictions(second, targets, baselines.states, path), with: readout)
+    for (index, explanation) in found.enumerated() {
+      var before = 0.0
+      for layer in explanation.lens.indices {
+        let here = explanations[index].attributions[layer].lens
+        let difference = here - explanation.lens[layer]
+        explanations[index].attributions[layer].contrastLens = explanation.lens[layer]
+        explanations[index].attributions[layer].contrastDifference = difference
+        explanations[index].attributions[layer].contrastIncrement = difference - before
+        before = difference
+      }
+    }
+    return ContrastDescription(
+      prompt: other.text, promptTokens: other.ids.count, tokens: text.map(describe))
+  }
+
+  // MARK: - Numbers to results
+
+  private func explanation(
+    _ found: IGLens.Explanation, position: Int, token: Int, versus: Int?, modelValue: Double,
+    _ method: IGLens, _ path: StatePath
+  ) -> Explanation {
+    let target = describe(token)
+    return Explanation(
+      position: position,
+      target: TargetDescription(
+        id: target.id, text: target.text, bytes: target.bytes,
+        versus: method.target.isDifference ? versus.map(describe) : nil),
+      modelValue: modelValue, baselineValue: found.baseline,
+      attributions: path.layers.indices.map { index in
+        LayerAttribution(
+          layer: path.layers[index], value: found.attributions[index], lens: found.lens[index],
+          rank: found.ranks[index], entropy: found.entropies[index],
+          top: found.top[index].map {
+            TopToken(id: $0.id, text: loaded.tokenizer.text(of: $0.id), probability: $0.probability)
+          },
+          nodes: found.nodes.isEmpty ? nil : found.nodes[index],
+          converged: found.converged.isEmpty ? nil : found.converged[index])
+      },
+      sum: found.sum, certificate: found.baseline + found.sum - modelValue,
+      onsetLayer: method.onset(found.attributions).map { path.layers[$0] })
+  }
+
+  /// A given answer of several tokens: Σ log p by the chain rule.
+  private func span(
+    _ found: [IGLens.Explanation], _ trace: ResidualTrace, _ targets: [Int], _ options: Options,
+    _ method: IGLens, _ path: StatePath
+  ) -> Explanation? {
+    guard case .answer(let answer) = options.continuation, answer.count > 1,
+      method.target == .probability || method.target == .logProbability
+    else { return nil }
+    func total(_ values: (IGLens.Explanation) -> Double) -> Double {
+      found.reduce(0) { $0 + values($1) }
+    }
+    let attributions = path.layers.indices.map { index in
+      LayerAttribution(
+        layer: path.layers[index], value: total { $0.logProbability.attributions[index] },
+        lens: total { $0.logProbability.lens[index] })
+    }
+    let baseline = total { $0.logProbability.baseline }
+    let sum = attributions.reduce(0) { $0 + $1.value }
+    let model = zip(trace.ordinaryLogits, targets).reduce(0) {
+      $0 + Target.logProbability.value(ofOrdinaryLogits: $1.0, token: $1.1, versus: nil)
+    }
+    let tokens = answer.map(describe)
+    return Explanation(
+      position: trace.positions[0],
+      target: TargetDescription(
+        id: answer[0], text: loaded.tokenizer.decode(answer), span: tokens),
+      modelValue: model, baselineValue: baseline, attributions: attributions, sum: sum,
+      certificate: baseline + sum - model,
+      onsetLayer: method.onset(attributions.map(\.value)).map { path.layers[$0] })
+  }
+
+  private func certificateWarnings(
+    _ explanations: [Explanation], _ method: IGLens, _ compatible: Bool
+  ) -> [String] {
+    if compatible {
+      return [
+        "These are the published script's numbers: its last state is normed twice, so its final "
+          + "value is not the model's; the certificate shows by how much."
+      ]
+    }
+    let off = explanations.filter {
+      abs($0.certificate) > 1e-3 * max(0.01, abs($0.modelValue))
+    }
+    guard let worst = off.max(by: { abs($0.certificate) < abs($1.certificate) }) else { return [] }
+    let advice =
+      method.estimator == .observed
+      ? "use --dtype float64 to certify it" : "use more nodes, --tol, or --estimator observed"
+    return [
+      "\(off.count) of \(explanations.count) explanations miss the model's value by more than 0.1 %, "
+        + "the worst by \(worst.certificate); \(advice)."
+    ]
+  }
+
+  private func describe(_ id: Int) -> TokenDescription {
+    let bytes = loaded.tokenizer.bytes(of: id)
+    let isText = String(validating: bytes, as: UTF8.self) != nil
+    return TokenDescription(
+      id: id, text: loaded.tokenizer.text(of: id),
+      bytes: isText ? nil : bytes.map { hexadecimal($0) }.joined())
+  }
+
+  /// How many rows one sweep may hold, so that a run stays within its memory.
+  private func rowsWithin(_ memory: Int?, _ rows: Int, _ prompt: Prompt) throws -> Int {
+    let shape = loaded.model.shape
+    let bytes = loaded.model.type.bytes
+    // Residual streams of the prompt at one layer, three times over while a block runs, and its
+    // widest values; then a slice of logits with its statistics.
+    let forward = prompt.ids.count * (3 * shape.width + 3 * shape.hidden) * bytes
+    let perRow = 2048 * 8 + shape.width * 8
+    let allowed = memory ?? .max
+    let needed = forward + rows * perRow
+    guard needed <= allowed else {
+      throw AttributionError(
+        .memory, "This run needs about \(megabytes(needed)) beyond the model and --memory allows "
+          + "\(megabytes(allowed)); allow more, choose fewer layers, or shorten the prompt.")
+    }
+    return min(512, max(rows, (allowed - forward) / perRow))
+  }
+}
+
+private func hexadecimal(_ byte: UInt8) -> String {
+  let digits = String(byte, radix: 16)
+  return digits.count == 1 ? "0" + digits : digits
+}
+
+extension Estimator {
+  var nodes: Int? {
+    switch self {
+    case .observed, .adaptive: nil
+    case .gradient(let steps): steps
+    case .gauss(let nodes): nodes
+    }
+  }
+
+  var tolerance: Double? {
+    if case .adaptive(let tolerance) = self { tolerance } else { nil }
+  }
+}
+
+extension Baseline {
+  var text: String? {
+    if case .finalOf(let text) = self { text } else { nil }
+  }
+}
