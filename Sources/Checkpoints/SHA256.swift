@@ -1,5 +1,7 @@
 /// SHA-256 (FIPS 180-4), over bytes as they come.
 struct SHA256 {
+  private typealias Lanes = SIMD4<UInt32>
+
   private var state = (
     0x6A09_E667 as UInt32, 0xBB67_AE85 as UInt32, 0x3C6E_F372 as UInt32, 0xA54F_F53A as UInt32,
     0x510E_527F as UInt32, 0x9B05_688C as UInt32, 0x1F83_D9AB as UInt32, 0x5BE0_CD19 as UInt32
@@ -38,63 +40,76 @@ struct SHA256 {
   }
 
   private mutating func update(_ source: UnsafeRawPointer, blocks: Int) {
-    var (a, b, c, d, e, f, g, h) = state
-    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { words in
-      guard let w = words.baseAddress else { return }
-      roundConstants.withUnsafeBufferPointer { constants in
-        guard let k = constants.baseAddress else { return }
-        for block in 0..<blocks {
-          let start = source + block * 64
-          Self.schedule(start, w, k)
-          let before = (a, b, c, d, e, f, g, h)
-          for round in stride(from: 0, to: 64, by: 8) {
-            // Eight rounds rename the variables round once, so nothing need be moved.
-            Self.round(a, b, c, &d, e, f, g, &h, w[round])
-            Self.round(h, a, b, &c, d, e, f, &g, w[round + 1])
-            Self.round(g, h, a, &b, c, d, e, &f, w[round + 2])
-            Self.round(f, g, h, &a, b, c, d, &e, w[round + 3])
-            Self.round(e, f, g, &h, a, b, c, &d, w[round + 4])
-            Self.round(d, e, f, &g, h, a, b, &c, w[round + 5])
-            Self.round(c, d, e, &f, g, h, a, &b, w[round + 6])
-            Self.round(b, c, d, &e, f, g, h, &a, w[round + 7])
-          }
-          a &+= before.0
-          b &+= before.1
-          c &+= before.2
-          d &+= before.3
-          e &+= before.4
-          f &+= before.5
-          g &+= before.6
-          h &+= before.7
+    withUnsafeTemporaryAllocation(of: Lanes.self, capacity: 64) { lanes in
+      guard let words = lanes.baseAddress else { return }
+      for first in stride(from: 0, to: blocks, by: 4) {
+        let count = min(4, blocks - first)
+        Self.schedule(source + first * 64, count: count, into: words)
+        UnsafeRawPointer(words).withMemoryRebound(to: UInt32.self, capacity: 256) { words in
+          for block in 0..<count { compress(words + block) }
         }
       }
     }
-    state = (a, b, c, d, e, f, g, h)
   }
 
-  /// The 64 words of a block, each with its round's constant already added.
-  @inline(__always)
+  /// The 64 words of up to four blocks, each with its round's constant already added.
+  ///
+  /// Only the rounds need wait for the block before, so one lane of the vectors is one block.
   private static func schedule(
-    _ block: UnsafeRawPointer, _ sums: UnsafeMutablePointer<UInt32>, _ k: UnsafePointer<UInt32>
+    _ source: UnsafeRawPointer, count: Int, into words: UnsafeMutablePointer<Lanes>
   ) {
-    var w = SIMD16<UInt32>()
+    // Lanes without a block repeat the first one, and nobody reads them.
+    let second = source + (count > 1 ? 64 : 0)
+    let third = source + (count > 2 ? 128 : 0)
+    let fourth = source + (count > 3 ? 192 : 0)
     for index in 0..<16 {
-      let word = UInt32(
-        bigEndian: block.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self))
-      w[index] = word
-      sums[index] = word &+ k[index]
+      words[index] = Lanes(
+        word(source, index), word(second, index), word(third, index), word(fourth, index))
     }
-    for start in stride(from: 16, to: 64, by: 16) {
-      for index in 0..<16 {
-        let before = w[(index + 1) & 15]
-        let last = w[(index + 14) & 15]
-        let small0 = rotate(before, 7) ^ rotate(before, 18) ^ (before >> 3)
-        let small1 = rotate(last, 17) ^ rotate(last, 19) ^ (last >> 10)
-        let word = w[index] &+ small0 &+ w[(index + 9) & 15] &+ small1
-        w[index] = word
-        sums[start + index] = word &+ k[start + index]
+    roundConstants.withUnsafeBufferPointer { constants in
+      for index in 16..<64 {
+        let before = words[index - 15]
+        let last = words[index - 2]
+        let small0 = rotate(before, 7) ^ rotate(before, 18) ^ (before &>> 3)
+        let small1 = rotate(last, 17) ^ rotate(last, 19) ^ (last &>> 10)
+        words[index] = words[index - 16] &+ small0 &+ words[index - 7] &+ small1
       }
+      for index in 0..<64 { words[index] &+= Lanes(repeating: constants[index]) }
     }
+  }
+
+  /// The 64 rounds of one block, whose words stand four apart.
+  private mutating func compress(_ words: UnsafePointer<UInt32>) {
+    var (a, b, c, d, e, f, g, h) = state
+    for round in stride(from: 0, to: 256, by: 32) {
+      // Eight rounds rename the variables all round once, so nothing need be moved.
+      Self.round(a, b, c, &d, e, f, g, &h, words[round])
+      Self.round(h, a, b, &c, d, e, f, &g, words[round + 4])
+      Self.round(g, h, a, &b, c, d, e, &f, words[round + 8])
+      Self.round(f, g, h, &a, b, c, d, &e, words[round + 12])
+      Self.round(e, f, g, &h, a, b, c, &d, words[round + 16])
+      Self.round(d, e, f, &g, h, a, b, &c, words[round + 20])
+      Self.round(c, d, e, &f, g, h, a, &b, words[round + 24])
+      Self.round(b, c, d, &e, f, g, h, &a, words[round + 28])
+    }
+    state.0 &+= a
+    state.1 &+= b
+    state.2 &+= c
+    state.3 &+= d
+    state.4 &+= e
+    state.5 &+= f
+    state.6 &+= g
+    state.7 &+= h
+  }
+
+  @inline(__always)
+  private static func word(_ block: UnsafeRawPointer, _ index: Int) -> UInt32 {
+    UInt32(bigEndian: block.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self))
+  }
+
+  @inline(__always)
+  private static func rotate(_ words: Lanes, _ by: UInt32) -> Lanes {
+    words &>> by | words &<< (32 &- by)
   }
 
   @inline(__always)
@@ -109,7 +124,7 @@ struct SHA256 {
   ) {
     let big1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)
     let choice = g ^ (e & (f ^ g))
-    let first = h &+ big1 &+ choice &+ word
+    let first = (h &+ word) &+ choice &+ big1
     let big0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)
     let majority = (a & b) | (c & (a | b))
     d &+= first

@@ -124,7 +124,7 @@ func q3K(_ block: UnsafeRawPointer, _ output: UnsafeMutableRawPointer) {
     let two = byte(block, 104 + index & 3) >> UInt8(index >> 2 * 2) & 3
     let factor = scale * Float(Int(four | two << 4) - 32)
     // A third bit that is *not* set takes 4 away.
-    let absent = high & Bytes(repeating: bit) .== 0
+    let absent = (high & Bytes(repeating: bit)) .== Bytes(repeating: 0)
     let values = (low & 3) &- Bytes(repeating: 0).replacing(with: 4, where: absent)
     store(signedFloats(values) * factor, output, index)
   }
@@ -182,8 +182,8 @@ func q5K(_ block: UnsafeRawPointer, _ output: UnsafeMutableRawPointer) {
 
   @inline(__always)
   func fifth(_ high: Bytes, _ bit: UInt8) -> Bytes {
-    let absent = high & Bytes(repeating: bit) .== 0
-    return Bytes(repeating: 16).replacing(with: 0, where: absent)
+    let place = Bytes(repeating: bit)
+    return Bytes(repeating: 0).replacing(with: 16, where: (high & place) .== place)
   }
 
   for pair in 0..<4 {

@@ -88,6 +88,7 @@ private func readHalves(
 ) {
   let whole = count & ~7
   let raw = UnsafeMutableRawPointer(output)
+  let zero = SIMD8<UInt32>(repeating: 0)
   for index in stride(from: 0, to: whole, by: 8) {
     let halves = SIMD8<UInt32>(
       truncatingIfNeeded: source.loadUnaligned(
@@ -95,10 +96,15 @@ private func readHalves(
     let sign = (halves & 0x8000) &<< 16
     let rest = (halves & 0x7FFF) &<< 13
     let exponent = halves & 0x7C00
-    var bits = rest &+ 0x3800_0000
-    bits.replace(with: rest | 0x7F80_0000, where: exponent .== 0x7C00)
-    let tiny = SIMD8<Float>(SIMD8<Int32>(truncatingIfNeeded: halves & 0x3FF)) * 0x1p-24
-    bits.replace(with: unsafeBitCast(tiny, to: SIMD8<UInt32>.self), where: exponent .== 0)
+    // Masks of all ones by arithmetic, which becomes vector instructions where comparisons do not.
+    let isHighest = zero &- ((exponent &+ 0x400) &>> 15)
+    let isLowest = zero &- ((exponent &- 1) &>> 31)
+    // Every exponent moves to the wider bias, and the highest moves on to all ones.
+    let normal = rest &+ 0x3800_0000 &+ (isHighest & 0x3800_0000)
+    // The fraction in the lowest bits of 2²³ is itself once that is taken away.
+    let fraction = unsafeBitCast((halves & 0x3FF) | 0x4B00_0000, to: SIMD8<Float>.self) - 0x1p23
+    let tiny = unsafeBitCast(fraction * 0x1p-24, to: SIMD8<UInt32>.self)
+    let bits = (normal & ~isLowest) | (tiny & isLowest)
     raw.storeBytes(of: bits | sign, toByteOffset: index * 4, as: SIMD8<UInt32>.self)
   }
   for index in whole..<count {
