@@ -1,3 +1,5 @@
+import Foundation
+
 /// Why a checkpoint cannot be read.
 public struct CheckpointError: Error, Sendable {
   /// The kind of fault.
@@ -25,9 +27,28 @@ public struct CheckpointError: Error, Sendable {
     self.message = message
     self.cause = cause
   }
+
+  /// The file breaks the rules of its format: `file: what; remedy`.
+  static func malformed(_ path: String, _ what: String, cause: (any Error)? = nil) -> Self {
+    Self(.malformed, "\(path): \(what); the file is damaged, download it again", cause: cause)
+  }
+
+  /// The system refuses to read the file.
+  static func unreadable(_ path: String, errno code: Int32) -> Self {
+    Self(
+      .unreadable,
+      "\(path): the file cannot be read (\(String(cString: strerror(code)))); check its permissions"
+    )
+  }
 }
 
 extension CheckpointError: CustomStringConvertible {
   /// The message.
   public var description: String { message }
+}
+
+/// Text of a file as a message shows it: short, on one line, in quotes.
+func quoted(_ text: String) -> String {
+  let shown = text.unicodeScalars.prefix(80).map { $0.escaped(asASCII: false) }.joined()
+  return "'\(shown)" + (text.unicodeScalars.count > 80 ? "…'" : "'")
 }

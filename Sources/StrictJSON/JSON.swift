@@ -46,6 +46,9 @@ public struct JSONObject: Sendable {
   /// All members in order.
   public let members: [Member]
 
+  /// An object without members.
+  public static let empty = JSONObject(members: [])
+
   init(members: [Member]) { self.members = members }
 
   /// The number of members.

@@ -1,0 +1,129 @@
+public import Foundation
+import StrictJSON
+
+/// The index of a model that is cut into several safetensors files (`model.safetensors.index.json`).
+public struct ShardIndex: Sendable {
+  /// The largest index that is read, in bytes.
+  public static let largestFile = 64 << 20
+
+  /// The index.
+  public let url: URL
+  /// The shards in the order of their names.
+  public let shards: [URL]
+  /// The file name of the shard that holds each tensor.
+  private let shardOfTensor: [String: String]
+
+  /// Reads an index.
+  ///
+  /// Shards must lie in its folder, whatever the index says.
+  ///
+  /// - Parameter url: Where the index is.
+  /// - Throws: `missing`, `unreadable` or `malformed`.
+  public init(_ url: URL) throws(CheckpointError) {
+    let path = url.path(percentEncoded: false)
+    let value = try readJSON(url, largest: Self.largestFile)
+    guard let members = value["weight_map"]?.members else {
+      throw CheckpointError.malformed(path, "the index has no 'weight_map'")
+    }
+    guard !members.isEmpty else {
+      throw CheckpointError.malformed(path, "the index names no tensor")
+    }
+    let folder = url.deletingLastPathComponent()
+    var shardOfTensor: [String: String] = [:]
+    var names: Set<String> = []
+    for member in members {
+      guard let shard = member.value.string else {
+        throw CheckpointError.malformed(
+          path, "the index has \(member.value.kind) as the shard of \(quoted(member.key))")
+      }
+      if names.insert(shard).inserted { try Self.check(shard, in: folder, index: path) }
+      guard shardOfTensor.updateValue(shard, forKey: member.key) == nil else {
+        throw CheckpointError.malformed(
+          path, "two tensors have the name \(quoted(member.key)) in different spellings")
+      }
+    }
+    self.url = url
+    self.shardOfTensor = shardOfTensor
+    self.shards = names.sorted().map { folder.appending(path: $0) }
+  }
+
+  /// Opens all shards.
+  ///
+  /// - Returns: The tensors of all shards by name: the ones that the index names, each from its
+  ///   shard.
+  /// - Throws: What opening a shard throws, and `malformed` where index and shards disagree.
+  public func open() throws(CheckpointError) -> [String: StoredTensor] {
+    var tensors = [String: StoredTensor](minimumCapacity: shardOfTensor.count)
+    let path = url.path(percentEncoded: false)
+    for url in shards {
+      let shard = url.lastPathComponent
+      for (name, tensor) in try Safetensors(url).tensors.sorted(by: { $0.key < $1.key }) {
+        guard shardOfTensor[name] == shard else {
+          let stated =
+            shardOfTensor[name].map { "puts it into \(quoted($0))" } ?? "does not name it"
+          throw CheckpointError.malformed(
+            path, "shard \(quoted(shard)) holds tensor \(quoted(name)), but the index \(stated)")
+        }
+        tensors[name] = tensor
+      }
+    }
+    if let absent = shardOfTensor.keys.filter({ tensors[$0] == nil }).min() {
+      throw CheckpointError.malformed(
+        path, "shard \(quoted(shardOfTensor[absent] ?? "")) lacks tensor \(quoted(absent))")
+    }
+    return tensors
+  }
+
+  /// Refuses the name of a shard that could lead out of the folder.
+  private static func check(
+    _ shard: String, in folder: URL, index path: String
+  ) throws(CheckpointError) {
+    // By bytes: a combining mark would make '/' a different `Character`.
+    let separators: Set<UInt8> = [UInt8(ascii: "/"), UInt8(ascii: "\\"), 0]
+    guard !["", ".", ".."].contains(shard), !shard.utf8.contains(where: separators.contains) else {
+      throw CheckpointError(
+        .malformed,
+        "\(path): the shard name \(quoted(shard)) is no plain file name; do not trust this model")
+    }
+    let file = folder.appending(path: shard)
+    // A symbolic link to nowhere resolves to itself and is missing when opened.
+    let target = file.resolvingSymlinksInPath().path(percentEncoded: false)
+    let allowed = containers(of: folder)
+    guard allowed.contains(where: { target.utf8.starts(with: ($0 + "/").utf8) }) else {
+      throw CheckpointError(
+        .malformed,
+        "\(path): the shard \(quoted(shard)) is a link out of its folder; copy the file there")
+    }
+  }
+
+  /// The folder, and where it is a snapshot in the Hugging Face cache, the folder of its contents.
+  private static func containers(of folder: URL) -> [String] {
+    let folder = folder.resolvingSymlinksInPath()
+    var paths = [folder.path(percentEncoded: false)]
+    let parent = folder.deletingLastPathComponent()
+    if parent.lastPathComponent == "snapshots" {
+      let blobs = parent.deletingLastPathComponent().appending(path: "blobs")
+      paths.append(blobs.resolvingSymlinksInPath().path(percentEncoded: false))
+    }
+    return paths.map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
+  }
+}
+
+/// Reads a JSON file whole.
+func readJSON(
+  _ url: URL, largest: Int, allowNonFinite: Bool = false
+) throws(CheckpointError) -> JSON {
+  let file = try MappedFile(url)
+  let path = url.path(percentEncoded: false)
+  guard file.count <= largest else {
+    throw CheckpointError.malformed(
+      path, "the file has \(file.count) bytes where \(largest) are the most")
+  }
+  do throws(JSONError) {
+    return try file.withBytes { (bytes) throws(JSONError) in
+      try JSON.parse(bytes, allowNonFinite: allowNonFinite)
+    }
+  } catch {
+    throw CheckpointError.malformed(path, "the file is not JSON (\(error.message))", cause: error)
+  }
+}
