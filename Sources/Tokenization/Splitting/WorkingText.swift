@@ -14,7 +14,7 @@ struct WorkingText {
     // Below U+0300 nothing composes with what stands before it: that is, all but the leads 0xCC….
     guard source[part].contains(where: { $0 >= 0xCC }) else { return (WorkingText(source), part) }
     let text = String(decoding: source[part], as: UTF8.self)
-    guard !text.precomposedStringWithCanonicalMapping.utf8.elementsEqual(text.utf8) else {
+    guard !compose(text).utf8.elementsEqual(text.utf8) else {
       return (WorkingText(source), part)
     }
     let composed = WorkingText(composing: text, at: part.lowerBound)
@@ -28,7 +28,7 @@ struct WorkingText {
     var start = offset
     for character in text {
       let length = character.utf8.count
-      let composed = String(character).precomposedStringWithCanonicalMapping
+      let composed = Self.compose(String(character))
       if composed.utf8.elementsEqual(character.utf8) {
         places.append(contentsOf: (start..<(start + length)).map { $0..<($0 + 1) })
       } else {
@@ -40,6 +40,17 @@ struct WorkingText {
     }
     self.bytes = bytes
     self.places = places
+  }
+
+  /// The composed normal form of a text.
+  private static func compose(_ text: String) -> String {
+    // Foundation on Linux composes neither a syllable with the consonant after it nor reorders the
+    // marks that one mark decomposes to, unless the text is decomposed first; and it drops U+11A7,
+    // which composes with nothing.
+    let parts = text.unicodeScalars.split(separator: "\u{11A7}", omittingEmptySubsequences: false)
+    return parts.map {
+      String($0).decomposedStringWithCanonicalMapping.precomposedStringWithCanonicalMapping
+    }.joined(separator: "\u{11A7}")
   }
 
   /// The range of the source that some bytes stand for.
