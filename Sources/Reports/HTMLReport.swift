@@ -34,6 +34,11 @@ public enum HTMLReport {
       case UInt8(ascii: ">"): bytes += Array("\\u003e".utf8)
       case UInt8(ascii: "&"): bytes += Array("\\u0026".utf8)
       case UInt8(ascii: "\n"): continue
+      case 0x7F: bytes += Array("\\u007f".utf8)
+      // The controls above U+007F end in these bytes after C2.
+      case 0x80...0x9F where bytes.last == 0xC2:
+        bytes.removeLast()
+        bytes += Array(("\\u00" + String(byte, radix: 16)).utf8)
       // U+2028 and U+2029 end in these bytes after E2 80.
       case 0xA8 where bytes.suffix(2) == [0xE2, 0x80]:
         bytes.replaceSubrange(bytes.count - 2..<bytes.count, with: Array("\\u2028".utf8))

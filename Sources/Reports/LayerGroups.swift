@@ -9,6 +9,7 @@ package enum LayerGroups {
   ///   - weights: One weight ≥ 0 for each layer, in order.
   ///   - limit: The number of groups that fit; at least those kept alone and what lies between.
   ///   - alone: Layers that never fold, by index.
+  /// - Returns: The groups, in order; together they are all layers.
   package static func split(
     weights: [Double], limit: Int, alone: Set<Int> = []
   ) -> [Range<Int>] {

@@ -45,6 +45,7 @@ struct Quantity {
   /// A number with fixed decimals; beyond 15 digits, with an exponent.
   static func fixed(_ value: Double, _ decimals: Int, signed: Bool) -> String {
     guard value.isFinite else { return value.isNaN ? "nan" : value > 0 ? "+inf" : "−inf" }
+    let value = Rounding(decimals: decimals).rounded(value)
     let text =
       abs(value) < 1e9
       ? String(format: "%.\(decimals)f", abs(value)) : String(format: "%.4e", abs(value))
@@ -58,5 +59,29 @@ struct Quantity {
     guard value.isFinite else { return fixed(value, 0, signed: true) }
     if value == 0 { return "0" }
     return (value < 0 ? "−" : "+") + String(format: "%.1e", abs(value))
+  }
+}
+
+/// Rounding to fixed decimals, such that differences of what is shown are what is shown.
+struct Rounding {
+  private let scale: Double
+
+  init(decimals: Int) {
+    var scale = 1.0
+    for _ in 0..<max(0, decimals) { scale *= 10 }
+    self.scale = scale
+  }
+
+  func rounded(_ value: Double) -> Double {
+    let units = value * scale
+    return units.isFinite && abs(units) < 9e15 ? units.rounded() / scale : value
+  }
+
+  /// The difference of two levels as they are shown.
+  func difference(_ start: Double, _ end: Double) -> Double {
+    let from = start * scale
+    let to = end * scale
+    guard abs(from) < 4e15, abs(to) < 4e15 else { return end - start }
+    return (to.rounded() - from.rounded()) / scale
   }
 }

@@ -97,8 +97,11 @@ struct Glyphs: Sendable {
       case "·": plain += "."
       case "×": plain += "x"
       default:
-        plain += character.isASCII ? String(character) : DisplayText.visible(
-          String(character), ascii: true, spaces: false)
+        plain +=
+          character.isASCII
+          ? String(character)
+          : DisplayText.visible(
+            String(character), ascii: true, spaces: false)
       }
     }
     return plain

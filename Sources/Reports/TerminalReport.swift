@@ -9,7 +9,9 @@ public struct TerminalStyle: Sendable, Equatable {
   /// Whether the terminal shows block characters; without it the report is ASCII.
   public var unicode: Bool
 
-  /// Describes a terminal. Widths below 20 count as 20.
+  /// Describes a terminal.
+  ///
+  /// Widths below 20 count as 20.
   public init(width: Int, color: Bool = false, unicode: Bool = true) {
     self.width = max(20, width)
     self.color = color

@@ -3,7 +3,10 @@ package enum DisplayText {
   /// The columns that a terminal gives to this scalar; where terminals differ, the most.
   package static func columns(_ scalar: Unicode.Scalar) -> Int {
     let code = scalar.value
-    if code < 0x300 { return 1 }
+    // Letters, punctuation, lines and blocks: most of every report.
+    if code < 0x300 || (0x2010...0x2027).contains(code) || (0x2500...0x259F).contains(code) {
+      return 1
+    }
     let properties = scalar.properties
     switch properties.generalCategory {
     case .nonspacingMark, .enclosingMark:
@@ -21,20 +24,26 @@ package enum DisplayText {
     text.unicodeScalars.reduce(0) { $0 + columns($1) }
   }
 
-  /// The text with every character visible: line breaks as ↵, controls as pictures, marks that
-  /// would reorder or hide text as their code. A space at either end becomes ␣.
+  /// The text with every character visible.
+  ///
+  /// Line breaks become ↵, controls their pictures, marks that would reorder or hide text their
+  /// code, and a space at either end ␣.
   ///
   /// - Parameters:
+  ///   - text: Text from anywhere.
   ///   - ascii: Writes everything outside ASCII as `\u{…}`.
   ///   - spaces: Shows the spaces at both ends; off inside quotation marks, which show them.
+  /// - Returns: Text without control or format characters.
   package static func visible(_ text: String, ascii: Bool = false, spaces: Bool = true) -> String {
     var shown = ""
     var previous: Unicode.Scalar?
     for scalar in text.unicodeScalars {
       // A mark at the start gets a circle to stand on; a joiner between emoji is part of the emoji.
-      if previous == nil, columns(scalar) == 0, !ascii { shown += "\u{25CC}" }
-      let joins = scalar.value == 0x200D && previous.map { columns($0) == 2 || $0.value == 0xFE0F }
-        ?? false
+      if previous == nil, !ascii, isMark(scalar) { shown += "\u{25CC}" }
+      let joins =
+        scalar.value == 0x200D
+        && previous.map { columns($0) == 2 || $0.value == 0xFE0F }
+          ?? false
       shown += joins && !ascii ? String(scalar) : visible(scalar, ascii: ascii)
       previous = scalar
     }
@@ -49,6 +58,11 @@ package enum DisplayText {
       tail += 1
     }
     return String(repeating: mark, count: lead) + end + String(repeating: mark, count: tail)
+  }
+
+  private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
+    let category = scalar.properties.generalCategory
+    return category == .nonspacingMark || category == .enclosingMark
   }
 
   /// Bytes that are not text, from their hex: `‹E2 80›`.
@@ -157,7 +171,8 @@ package enum DisplayText {
           part.append(character)
           rest.removeFirst()
         }
-        if part.isEmpty { part = "?"; rest.removeFirst() }
+        // One character can be wider than the line.
+        if part.isEmpty, rest.popFirst() != nil { part = "?" }
         lines.append(start() + part)
       }
       line = String(rest)

@@ -250,7 +250,8 @@ struct Waterfall {
   }
 
   private func top(_ count: Int) -> Column {
-    Column(head: "top", cells: [""] + rows.map { topTokens($0.last, count: count) } + [""], right: false)
+    let cells = rows.map { topTokens($0.last, count: count) }
+    return Column(head: "top", cells: [""] + cells + [""], right: false)
   }
 
   private func barWidth(beside columns: [Column], labelWidth: Int) -> Int {
@@ -280,8 +281,8 @@ struct Waterfall {
     let change = rounding.difference(start, end)
     let sign = change < 0 ? "−" : "+"
     var parts = [
-      "\(quantity.level(rounding.rounded(start))) \(sign) \(quantity.level(abs(change)))"
-        + " = \(quantity.level(rounding.rounded(end)))",
+      "\(quantity.level(start)) \(sign) \(quantity.level(abs(change)))"
+        + " = \(quantity.level(end))",
       "model \(quantity.level(explanation.modelValue))",
       "certificate \(Quantity.tiny(explanation.certificate))",
     ]
@@ -298,29 +299,5 @@ struct Waterfall {
       }
     }
     return lines
-  }
-}
-
-/// Rounding to fixed decimals, such that differences of what is shown are what is shown.
-struct Rounding {
-  private let scale: Double
-
-  init(decimals: Int) {
-    var scale = 1.0
-    for _ in 0..<max(0, decimals) { scale *= 10 }
-    self.scale = scale
-  }
-
-  func rounded(_ value: Double) -> Double {
-    let units = value * scale
-    return units.isFinite && abs(units) < 9e15 ? units.rounded() / scale : value
-  }
-
-  /// The difference of two levels as they are shown.
-  func difference(_ start: Double, _ end: Double) -> Double {
-    let from = start * scale
-    let to = end * scale
-    guard abs(from) < 4e15, abs(to) < 4e15 else { return end - start }
-    return (to.rounded() - from.rounded()) / scale
   }
 }

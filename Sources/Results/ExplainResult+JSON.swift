@@ -8,6 +8,7 @@ extension ExplainResult {
   /// - Parameters:
   ///   - reproducible: Drops the timings, the one part that differs from run to run.
   ///   - indented: One field a line, for people; without it, no space is spent.
+  /// - Returns: UTF-8 text.
   /// - Throws: ``ResultsError`` that names the first number that is NaN or infinite.
   public func encoded(reproducible: Bool = false, indented: Bool = true) throws -> Data {
     var result = self
@@ -24,7 +25,7 @@ extension ExplainResult {
     }
   }
 
-  /// Reads a result back. Fields that this version does not know are ignored.
+  /// Reads a result back; fields that this version does not know are ignored.
   ///
   /// - Throws: ``ResultsError`` where the bytes are not JSON, the schema is not `telescope/explain/1`,
   ///   or a field is missing, of the wrong type or out of range.

@@ -227,11 +227,11 @@ public struct LayerAttribution: Codable, Sendable, Equatable {
   public var value: Double
   /// The target read from the state after this layer.
   public var lens: Double
-  /// The target token's rank there, from 1; ties share the best. Absent for a span.
+  /// The target token's rank there, from 1; ties share the best; absent for a span.
   public var rank: Int?
-  /// The entropy there, in nats. Absent for a span.
+  /// The entropy there, in nats; absent for a span.
   public var entropy: Double?
-  /// The most probable tokens there. Absent for a span.
+  /// The most probable tokens there; absent for a span.
   public var top: [TopToken]?
   /// Nodes used by an adaptive estimator.
   public var nodes: Int?

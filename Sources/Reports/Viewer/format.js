@@ -74,16 +74,25 @@ function quantityOf(explanation, method) {
   const least = kind === "prob" || kind === "prob-diff" ? 5 : 4;
   const decimals = largest > 0
     ? Math.min(12, Math.max(least, 4 - Math.floor(Math.log10(largest)))) : least;
-  const scale = 10 ** decimals;
   return {
     kind, symbol, name, zero, decimals,
     level: (value) => fixed(value, decimals, false),
-    change: (from, to) => fixed(
-      (Math.round(to * scale) - Math.round(from * scale)) / scale, decimals, true),
+    change: (from, to) => {
+      const [first, last] = [units(from, decimals), units(to, decimals)];
+      return fixed(Math.abs(last - first) < 2 ** 53
+        ? (last - first) / 10 ** decimals : to - from, decimals, true);
+    },
   };
 }
 
-function fixed(value, decimals, signed) {
+// A number in units of its last decimal, halves away from zero.
+function units(value, decimals) {
+  return Math.sign(value) * Math.round(Math.abs(value) * 10 ** decimals);
+}
+
+function fixed(number, decimals, signed) {
+  const count = units(number, decimals);
+  const value = Math.abs(count) < 2 ** 53 ? count / 10 ** decimals : number;
   const text = Math.abs(value) < 1e9
     ? Math.abs(value).toFixed(decimals) : Math.abs(value).toExponential(4);
   const isZero = !/[1-9]/.test(text);
