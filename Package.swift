@@ -83,13 +83,15 @@ let package = Package(
     tests("Tensors"),
     tests("StrictJSON"),
     tests("Checkpoints", ["StrictJSON"]),
-    tests("Tokenization", ["StrictJSON"]),
-    tests("LanguageModels", ["Tensors", "Checkpoints", "Tokenization"]),
+    tests("Tokenization", ["StrictJSON", "Checkpoints"]),
+    tests("LanguageModels", ["Tensors", "Checkpoints", "Tokenization", "StrictJSON"]),
     tests("Results"),
-    tests("Attribution", ["LanguageModels", "Tensors", "Checkpoints", "Tokenization", "Results"]),
+    tests(
+      "Attribution",
+      ["LanguageModels", "Tensors", "Checkpoints", "Tokenization", "Results", "StrictJSON"]),
     tests("Reports", ["Results"]),
     .testTarget(
-      name: "CommandTests", dependencies: ["TestSupport", "Results", "TelescopeCLI"],
+      name: "CommandTests", dependencies: ["TestSupport", "Results"],
       swiftSettings: strict),
   ],
   cxxLanguageStandard: .cxx20

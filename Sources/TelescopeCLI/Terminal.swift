@@ -89,9 +89,9 @@ final class Progress: Sendable {
 
   /// Removes the line.
   func clear() {
-    let wasVisible: Bool = state.withLock {
-      defer { $0.isVisible = false }
-      return $0.isVisible
+    let wasVisible: Bool = state.withLock { state in
+      defer { state.isVisible = false }
+      return state.isVisible
     }
     if wasVisible { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
   }

@@ -1,0 +1,50 @@
+# Telescope: every command a person needs.
+#
+#   make demo       set up, build, explain a prompt with the default model
+#   make test       set up, build, run every test
+#   make install PREFIX=/usr/local
+
+SHELL := /bin/bash
+PREFIX ?= /usr/local
+export TELESCOPE_LIBTORCH
+SWIFT_FLAGS := -c release
+TELESCOPE := .build/release/telescope
+
+.PHONY: demo build setup test bench format lint docs install fixtures clean
+
+demo: build
+	$(TELESCOPE) explain --max-new-tokens 1 "The capital of France is"
+
+build: setup
+	swift build $(SWIFT_FLAGS)
+
+setup:
+	@Scripts/setup.sh
+
+test: build
+	swift test $(SWIFT_FLAGS)
+
+bench: build
+	Scripts/python-environment.sh
+	swift build --package-path Benchmarks $(SWIFT_FLAGS)
+	Benchmarks/.build/release/Benchmarks
+
+format:
+	swift format --in-place --recursive --parallel Sources Tests Benchmarks/Sources Package.swift
+
+lint:
+	swift format lint --strict --recursive --parallel Sources Tests Benchmarks/Sources Package.swift
+	Scripts/line-budget.sh
+
+docs: setup
+	Scripts/docs.sh
+
+install: setup
+	Scripts/install.sh "$(PREFIX)"
+
+fixtures:
+	Scripts/python-environment.sh
+	Scripts/make-fixtures.sh
+
+clean:
+	rm -rf .build Benchmarks/.build Documentation
