@@ -5,6 +5,8 @@ import Testing
 
 @Suite("Files under mutation")
 struct FileMutationTests {
+  private let url = URL(filePath: "/models/x")
+
   @Test(
     "A damaged file is refused with an error of the reader or read to its end",
     arguments: [
@@ -12,7 +14,6 @@ struct FileMutationTests {
     ])
   func mutations(name: String) throws {
     let original = [UInt8](try Data(contentsOf: Fixtures.url("checkpoints/\(name)")))
-    let folder = try TemporaryFolder()
     var generator = SplitMix(state: 0x5EED)
     // Damage goes where the lies are: into the header.
     let header = min(original.count, 900)
@@ -30,15 +31,15 @@ struct FileMutationTests {
         }
       }
       if generator.below(4) == 0 { bytes.removeLast(generator.below(bytes.count)) }
-      let url = try folder.write(bytes, as: "x")
+      let file = try MappedFile(copying: bytes, named: url)
       do throws(CheckpointError) {
         let tensors =
-          name.hasSuffix("gguf") ? try openGGUF(url) : try Safetensors(url).tensors
+          name.hasSuffix("gguf") ? try openGGUF(file) : try Safetensors(file).tensors
         // Reading touches every byte that the header promised.
         for tensor in tensors.values { numbers += tensor.floats.count }
         read += 1
       } catch {
-        if !error.message.hasPrefix(folder.path + "/x: ") { Issue.record(error) }
+        if !error.message.hasPrefix("/models/x: ") { Issue.record(error) }
         refused += 1
       }
     }
@@ -53,26 +54,25 @@ struct FileMutationTests {
     arguments: ["version3.gguf", "types.safetensors"])
   func truncations(name: String) throws {
     let original = [UInt8](try Data(contentsOf: Fixtures.url("checkpoints/\(name)")))
-    let folder = try TemporaryFolder()
     // GGUF pads its last tensor; all of that may be missing.
     let complete = name.hasSuffix("gguf") ? original.count - 32 : original.count
     for length in 0..<complete {
-      let url = try folder.write(original.prefix(length), as: "x")
+      let file = try MappedFile(copying: Array(original.prefix(length)), named: url)
       #expect(throws: CheckpointError.self, "\(length) bytes") {
-        _ = try name.hasSuffix("gguf") ? GGUF(url).tensors : Safetensors(url).tensors
+        _ = try name.hasSuffix("gguf") ? GGUF(file).tensors : Safetensors(file).tensors
       }
     }
   }
 
   /// Opens a file and reads all texts of its metadata.
-  private func openGGUF(_ url: URL) throws(CheckpointError) -> [String: StoredTensor] {
-    let file = try GGUF(url)
-    for value in file.metadata.values {
+  private func openGGUF(_ file: MappedFile) throws(CheckpointError) -> [String: StoredTensor] {
+    let gguf = try GGUF(file)
+    for value in gguf.metadata.values {
       guard let texts = value.strings else { continue }
       var total = 0
       texts.forEach { _, bytes in total += bytes.count }
-      if total > file.file.count { Issue.record("texts are longer than their file") }
+      if total > file.count { Issue.record("texts are longer than their file") }
     }
-    return file.tensors
+    return gguf.tensors
   }
 }
