@@ -3,7 +3,8 @@ public import Foundation
 /// The SHA-256 of a model's files, remembered from run to run.
 ///
 /// A remembered hash counts only while the file's path, size, time and inode are the same. Where the
-/// cache folder cannot be written, the hash is worked out each time.
+/// cache folder cannot be written, the hash is worked out each time; so is that of a file written
+/// within the last two seconds, as another write might leave it with the same time.
 public struct ModelHash: Sendable {
   /// Where hashes are remembered; nothing is remembered without it.
   public let cache: URL?
@@ -58,7 +59,7 @@ public struct ModelHash: Sendable {
     mapped.prefetch()
     let hash = mapped.withBytes { SHA256.hex($0) }
     // A file that was written to meanwhile has a hash of neither state.
-    if let stamp, stamp == Self.stamp(of: file) { remember(hash, for: stamp) }
+    if let stamp, stamp.isSettled, stamp == Self.stamp(of: file) { remember(hash, for: stamp) }
     return hash
   }
 
@@ -68,6 +69,10 @@ public struct ModelHash: Sendable {
   private struct Stamp: Equatable {
     let path: String
     let state: String
+    let seconds: Int
+
+    /// Whether the last write is so long ago that a further one would have another time.
+    var isSettled: Bool { time(nil) - seconds > 2 }
   }
 
   private static func stamp(of file: URL) -> Stamp? {
@@ -81,7 +86,8 @@ public struct ModelHash: Sendable {
     #endif
     return Stamp(
       path: path,
-      state: "\(status.st_size) \(time.tv_sec).\(time.tv_nsec) \(status.st_dev):\(status.st_ino)")
+      state: "\(status.st_size) \(time.tv_sec).\(time.tv_nsec) \(status.st_dev):\(status.st_ino)",
+      seconds: time.tv_sec)
   }
 
   private func entry(_ stamp: Stamp) -> URL? {

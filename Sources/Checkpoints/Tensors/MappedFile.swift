@@ -51,6 +51,27 @@ public final class MappedFile: Sendable {
     base = UnsafeRawPointer(address)
   }
 
+  /// Stands in for a file with these bytes, which need not exist.
+  ///
+  /// - Parameters:
+  ///   - bytes: The bytes, which are copied.
+  ///   - url: Where messages say the file is.
+  /// - Throws: `unreadable` where there is not enough memory.
+  package init(copying bytes: [UInt8], named url: URL) throws(CheckpointError) {
+    self.url = url
+    count = bytes.count
+    guard count > 0 else {
+      base = nil
+      return
+    }
+    guard
+      let address = mmap(
+        nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0), address != MAP_FAILED
+    else { throw CheckpointError.unreadable(url.path(percentEncoded: false), errno: errno) }
+    UnsafeMutableRawBufferPointer(start: address, count: bytes.count).copyBytes(from: bytes)
+    base = UnsafeRawPointer(address)
+  }
+
   deinit {
     if let base { munmap(UnsafeMutableRawPointer(mutating: base), count) }
   }
