@@ -16,6 +16,7 @@ public enum HTMLReport {
     page = page.replacing("{{style}}", with: text(PackageResources.viewer_css))
     let scripts = [
       PackageResources.format_js, PackageResources.waterfall_js, PackageResources.heatmap_js,
+      PackageResources.panels_js,
       PackageResources.viewer_js,
     ].map(text).joined(separator: "\n")
     page = page.replacing("{{script}}", with: scripts)

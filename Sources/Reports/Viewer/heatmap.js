@@ -156,7 +156,12 @@ class HeatMap {
       const x = plan.start + this.layer * plan.slot;
       pen.lineWidth = 2;
       pen.strokeStyle = this.ink;
-      pen.strokeRect(x - 1, y - 1, Math.max(4, plan.slot - gap) + 2, rowHeight + 1);
+      const wide = Math.max(4, plan.slot - gap);
+      pen.strokeRect(x - 1, y - 1, wide + 2, rowHeight + 1);
+      // A second, inner line keeps the mark visible on a cell of the ink's own lightness.
+      pen.lineWidth = 1;
+      pen.strokeStyle = this.paper;
+      pen.strokeRect(x + 0.5, y + 0.5, wide - 1, rowHeight - 2);
     }
     // The head covers rows that scroll under it.
     pen.fillStyle = this.paper;

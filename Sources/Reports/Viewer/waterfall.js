@@ -22,7 +22,7 @@ function layerLabels(plan, layers) {
   const last = layers.length - 1;
   return layers.map((layer, index) => {
     const isShown = index === last || (layer >= 0 && index % every === 0
-      && (last - index) * plan.slot >= 22) || (layer < 0 && plan.slot >= 25);
+      && (last - index) * plan.slot >= 22) || (layer < 0 && plan.slot >= 20);
     return isShown ? (layer < 0 ? "emb" : String(layer)) : "";
   });
 }
