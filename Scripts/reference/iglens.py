@@ -149,5 +149,5 @@ def attribute(function, path, layers):
 
 
 def published_states(blocks, count):
-    """`count` hidden-state numbers, evenly spaced from 1 to `blocks`, rounded, the last among them."""
+    """`count` hidden-state numbers, evenly from 1 to `blocks` and rounded (last included)."""
     return sorted({round(float(x)) for x in numpy.linspace(1, blocks, count)} | {blocks})

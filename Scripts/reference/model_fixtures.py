@@ -75,8 +75,9 @@ def make(root, versions):
     total = 0
     for name, (config, seed, layout) in fixtures.FIXTURES.items():
         folder = root / name
-        for old in [*folder.glob("model*"), *folder.glob("reference-*"), *folder.glob("config.json")]:
-            old.unlink()
+        for pattern in ("config.json", "model*", "reference-*"):
+            for old in folder.glob(pattern):
+                old.unlink()
         folder.mkdir(parents=True, exist_ok=True)
         state = weights(folder, config, seed, layout)
         single = reference(config, state, folder, torch.float32)
