@@ -6,7 +6,8 @@
     .venv/bin/python Scripts/make-model-fixtures.py models iglens      # only these parts
 
 The part `smollm2` needs the GGUF file of the default model: --gguf, or TELESCOPE_MODEL, or the
-copy that Scripts/setup.sh leaves in .deps. What the files hold is in Tests/Fixtures/models/README.md.
+copy that Scripts/setup.sh leaves in .deps. What the files hold is said in
+Tests/Fixtures/models/README.md.
 """
 
 import argparse

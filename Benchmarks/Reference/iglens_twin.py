@@ -10,6 +10,8 @@ between this process and another. Times are wall time of the task alone, in mill
         answer given: one forward pass of prompt and answer, then every (token, segment, step) row
         through the final norm and the head. estimator: gradient (midpoint rule, autograd),
         observed (changes of the probability along the same grid), ends (no grid).
+        "normalizer": "logsumexp" reads one token's probability without writing the others' down;
+        the default, "log_softmax", is what one would write first.
     {"task": "explain", "ids": [...], "generate": 8, "decoding": "cache", ...}
         greedy generation first; decoding: cache (states are kept as they are made) or rerun
         (the whole prefix once more for each token).
@@ -91,30 +93,32 @@ def generate_with_reruns(model, ids, count):
     return chosen, kept
 
 
-def log_probabilities(model, rows, tokens):
+def log_probabilities(model, rows, tokens, normalizer):
     """log softmax(head(norm(row)))[token] for each row."""
     logits = model.lm_head(model.model.norm(rows))
+    if normalizer == "logsumexp":
+        return logits.gather(-1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
     return logits.log_softmax(-1).gather(-1, tokens[:, None])[:, 0]
 
 
-def probabilities(model, rows, tokens):
+def probabilities(model, rows, tokens, normalizer):
     """The tokens' probabilities, rows in batches, no gradients."""
     with torch.no_grad():
         return torch.cat(
             [
-                log_probabilities(model, some, own).exp()
+                log_probabilities(model, some, own, normalizer).exp()
                 for some, own in zip(rows.split(ROWS), tokens.split(ROWS))
             ]
         )
 
 
-def attributions(model, paths, tokens, estimator, steps):
+def attributions(model, paths, tokens, estimator, steps, normalizer):
     """paths [token, state, width] → attributions [token, segment], and f at every state."""
     start, change = paths[:, :-1], paths.diff(dim=1)  # token, segment, width
     count, segments, width = change.shape
     if estimator == "ends":
         ends = probabilities(
-            model, paths.reshape(-1, width), tokens.repeat_interleave(segments + 1)
+            model, paths.reshape(-1, width), tokens.repeat_interleave(segments + 1), normalizer
         ).view(count, segments + 1)
         return ends.diff(dim=1), ends
     if estimator == "observed":
@@ -122,9 +126,8 @@ def attributions(model, paths, tokens, estimator, steps):
         times = torch.arange(1, steps + 1) / steps
         grid = start[:, :, None] + times[:, None] * change[:, :, None]
         rows = torch.cat([paths[:, :1], grid.reshape(count, -1, width)], dim=1)
-        values = probabilities(
-            model, rows.reshape(-1, width), tokens.repeat_interleave(segments * steps + 1)
-        ).view(count, -1)
+        wanted = tokens.repeat_interleave(segments * steps + 1)
+        values = probabilities(model, rows.reshape(-1, width), wanted, normalizer).view(count, -1)
         observed = values.diff(dim=1).view(count, segments, steps).sum(-1)
         return observed, values[:, ::steps]
     assert estimator == "gradient", estimator
@@ -135,7 +138,7 @@ def attributions(model, paths, tokens, estimator, steps):
     changes = change[:, :, None].expand(-1, -1, steps, -1).reshape(-1, width)
     for some, own, along in zip(rows.split(ROWS), wanted.split(ROWS), changes.split(ROWS)):
         some = some.detach().requires_grad_(True)
-        total = log_probabilities(model, some, own).exp().sum()
+        total = log_probabilities(model, some, own, normalizer).exp().sum()
         (gradient,) = torch.autograd.grad(total, some)
         directional.append((gradient * along).sum(-1))
     integrals = torch.cat(directional).view(count, segments, steps).mean(-1)
@@ -143,6 +146,7 @@ def attributions(model, paths, tokens, estimator, steps):
         model,
         torch.cat([paths[:, 0], paths[:, -1]]),
         torch.cat([tokens, tokens]),
+        normalizer,
     ).view(2, count)
     return integrals, ends.T
 
@@ -162,7 +166,12 @@ def explain(model, request):
     means = states[0].cumsum(0)[positions] / (positions + 1)[:, None]
     paths = torch.cat([means[:, None], states[:, positions].transpose(0, 1)], dim=1)
     values, ends = attributions(
-        model, paths, torch.tensor(answer), request["estimator"], request.get("steps")
+        model,
+        paths,
+        torch.tensor(answer),
+        request["estimator"],
+        request.get("steps"),
+        request.get("normalizer", "log_softmax"),
     )
     return {
         "answer": answer,

@@ -196,7 +196,7 @@ def store(folder, config, state, layout):
     if config.get("tie_word_embeddings", config["model_type"] == "gpt2"):
         del stored["lm_head.weight"]
     if layout == "bare names":
-        # The oldest published checkpoints: no `transformer.` prefix, and the causal mask as a weight.
+        # The oldest published checkpoints: no `transformer.` prefix, causal masks as weights.
         stored = {name.removeprefix("transformer."): value for name, value in stored.items()}
         context = config["n_ctx"]
         for layer in range(config["n_layer"]):

@@ -70,7 +70,7 @@ class Question:
 
 
 def baseline(kind, states, position, first, other):
-    """`states[layer + 1]` is [position, width]; `other` is r_L of another prompt's last position."""
+    """`states[layer + 1]` is [position, width]; `other` is another prompt's last state."""
     chosen = states[first + 1]
     match kind:
         case "mean":
@@ -149,5 +149,5 @@ def attribute(function, path, layers):
 
 
 def published_states(blocks, count):
-    """`count` hidden-state numbers, evenly spaced from 1 to `blocks`, rounded, the last included."""
+    """`count` hidden-state numbers, evenly from 1 to `blocks` and rounded (last included)."""
     return sorted({round(float(x)) for x in numpy.linspace(1, blocks, count)} | {blocks})

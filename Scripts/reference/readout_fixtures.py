@@ -16,7 +16,7 @@ ABOUT = [
     "shift belong to the final norm; epsilon is inside its square root; start and end are the ends",
     "of the segment; model is the distribution p_model of target kl.",
     "readouts[]: norm (rms, layer), with_shift, with_constant, cap (null: none). Of each target:",
-    "start and end values, gradients[k] at start + times[k] (end - start), path_gradient = the mean",
+    "start and end values, gradients[k] at start + times[k] (end - start), path_gradient = mean",
     "gradient over the segment (Gauss-Legendre, 64 nodes in t); <path_gradient, end - start> is",
     "end - start of the values to 1e-10.",
 ]

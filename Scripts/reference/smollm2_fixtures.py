@@ -19,13 +19,13 @@ STEPS = 64
 ENTRIES = [0, 17, 288, 575]
 
 ABOUT = [
-    "SmolLM2-135M-Instruct Q4_1, dequantised to float32 by the gguf package and run by transformers",
-    "(eager attention) in float64 and in float32. Layers count from 0.",
+    "SmolLM2-135M-Instruct Q4_1, dequantised to float32 by the gguf package, run by transformers",
+    "with eager attention in float64 and in float32. Layers count from 0.",
     "france: top ([id, text, probability]); residual[L]: norms (of the state after block L at each",
     "position; embedding_norms before block 0), last (entries of the last position's state, at the",
-    "indices entries); chain: target prob of ' Paris' at the last position over all blocks, baseline",
-    "mean: baseline_value, lens, observed, gauss (16 nodes in t), rank, entropy.",
-    "answer: the same chain (lens, baseline_value, observed) for 8 greedy tokens, one forward pass.",
+    "indices entries); chain: target prob of ' Paris' at the last position over all blocks,",
+    "baseline mean: baseline_value, lens, observed, gauss (16 nodes in t), rank, entropy.",
+    "answer: the same chain (lens, baseline_value, observed) for 8 greedy tokens, in one pass.",
     "iglens: the published script on the same run: states, and per token the contributions by the",
     "midpoint rule with 64 steps (gradient) and by observed changes, low to high; the last hidden",
     "state is normed twice; baseline: mean of the lowest state over all positions of the run.",
