@@ -69,7 +69,10 @@ public struct Explainer {
 
   /// Explains a prompt.
   ///
-  /// - Parameter progress: told the share of the work done.
+  /// - Parameters:
+  ///   - prompt: its text and the ids that run.
+  ///   - options: what is explained, and how.
+  ///   - progress: told the share of the work done.
   /// - Returns: the result, without the model's hash, which costs a read of the whole file.
   /// - Throws: `ModelError`, `AttributionError` or `EngineError`.
   /// - Complexity: one forward pass (greedy: one per token, with a cache), then predictions ×

@@ -30,8 +30,13 @@ extension Tensor {
   /// softmax(q·kᵀ·scale + mask) · v in one call, for q [batch, heads, position, headWidth].
   ///
   /// - Parameters:
+  ///   - query: q.
+  ///   - key: k, with as many heads as q or a divisor of that.
+  ///   - value: v, of the shape of k.
   ///   - mask: added to the scores; −∞ where a key may not be seen.
   ///   - causal: whether query i sees keys 0…i; `mask` must be nil then.
+  ///   - scale: usually 1/√headWidth.
+  /// - Returns: [batch, heads, position, headWidth].
   public static func attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor?, causal: Bool, scale: Double
   ) -> Tensor {

@@ -45,7 +45,10 @@ extension Tensor {
 
   /// A tensor whose elements `fill` writes, on the CPU.
   ///
-  /// - Parameter fill: gets the uninitialised elements, contiguous, outermost dimension first.
+  /// - Parameters:
+  ///   - shape: the extents, outermost first.
+  ///   - type: the element type.
+  ///   - fill: gets the uninitialised elements, contiguous, outermost dimension first.
   public init(
     _ shape: [Int], _ type: ScalarType, filledBy fill: (UnsafeMutableRawBufferPointer) throws -> Void
   ) rethrows {

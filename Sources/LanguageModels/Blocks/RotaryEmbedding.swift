@@ -22,6 +22,7 @@ public struct RotaryEmbedding: Sendable {
   /// - Parameters:
   ///   - width: the rotated dimensions of a head.
   ///   - base: θ.
+  ///   - scaling: how the frequencies are changed for long contexts.
   public init(width: Int, base: Double, scaling: Scaling = .none) {
     frequencies = stride(from: 0, to: width, by: 2).map { i in
       let plain = pow(base, -Double(i) / Double(width))
