@@ -20,7 +20,7 @@ struct GGUFReader {
 
   init(_ file: MappedFile) {
     self.file = file
-    path = file.url.path(percentEncoded: false)
+    path = file.url.plainPath
   }
 
   // MARK: Parts
