@@ -88,8 +88,8 @@ public struct ChatTemplate: Sendable {
       TemplateValue.object(
         TemplateObject(
           members: [
-            .init(name: "role", value: .text(message.role)),
-            .init(name: "content", value: .text(message.content)),
+            .init(key: .text("role"), value: .text(message.role)),
+            .init(key: .text("content"), value: .text(message.content)),
           ], depth: 1))
     }
     globals["messages"] = .list(TemplateList(items: list, depth: 2))
@@ -114,7 +114,7 @@ extension TemplateValue {
     case .object(let members):
       var object = TemplateObject(members: [], depth: 1)
       for member in members {
-        try object.set(member.name, try TemplateValue(member.value), line: 1)
+        try object.set(.text(member.name), try TemplateValue(member.value), line: 1)
       }
       self = .object(object)
     }

@@ -107,7 +107,9 @@ struct TemplateLexer {
     move(to: end)
   }
 
-  private func syntax(_ what: String) -> TokenizationError { .template(.templateSyntax, line, what) }
+  private func syntax(_ what: String) -> TokenizationError {
+    .template(.templateSyntax, line, what)
+  }
 
   // MARK: Text
 
@@ -286,7 +288,9 @@ struct TemplateLexer {
   }
 
   private mutating func number() throws(TokenizationError) {
-    func isDigit(_ scalar: Unicode.Scalar?) -> Bool { scalar.map { ("0"..."9").contains($0) } ?? false }
+    func isDigit(_ scalar: Unicode.Scalar?) -> Bool {
+      scalar.map { ("0"..."9").contains($0) } ?? false
+    }
     var text = digits()
     var isReal = false
     if at() == ".", isDigit(at(1)) {
@@ -414,6 +418,9 @@ extension Unicode.Scalar {
 extension TokenizationError {
   /// An error in a template, with its line and the way out.
   static func template(_ code: Code, _ line: Int, _ what: String) -> TokenizationError {
-    TokenizationError(code, "chat template, line \(line): \(what); correct the template or pass the prompt as plain text.")
+    TokenizationError(
+      code,
+      "chat template, line \(line): \(what); correct the template or pass the prompt as plain text."
+    )
   }
 }

@@ -99,7 +99,8 @@ struct TemplateParser {
         result.append(contentsOf: try block(line))
       case .end:
         guard ends.isEmpty else {
-          throw .template(.templateSyntax, opening, "the block that begins here has no '\(ends.last!)'")
+          throw .template(
+            .templateSyntax, opening, "the block that begins here has no '\(ends.last!)'")
         }
         ascend()
         return result

@@ -97,10 +97,10 @@ extension TemplateRun {
     var object = TemplateObject(members: [], depth: 1)
     for member in members {
       let key = try evaluate(member.key)
-      guard let name = key.text else {
-        throw failure(line, "an object has texts for keys here, not \(key.kind)")
+      guard key.text != nil || key.number != nil || key.isNone else {
+        throw failure(line, "\(key.kind) cannot be a key")
       }
-      try object.set(name, try evaluate(member.value), line: line)
+      try object.set(key, try evaluate(member.value), line: line)
     }
     return .object(object)
   }
@@ -132,8 +132,8 @@ extension TemplateRun {
       case "not in": holds = try !contains(right, left, line)
       case "<": holds = try isLess(left, right, line)
       case ">": holds = try isLess(right, left, line)
-      case "<=": holds = try isLess(left, right, line) || equal(left, right, line)
-      default: holds = try isLess(right, left, line) || equal(left, right, line)
+      case "<=": holds = try isAtMost(left, right, line)
+      default: holds = try isAtMost(right, left, line)
       }
       if !holds { return .boolean(false) }
       left = right
@@ -161,6 +161,13 @@ extension TemplateRun {
     throw failure(line, "\(left.kind) and \(right.kind) have no order")
   }
 
+  mutating func isAtMost(
+    _ left: TemplateValue, _ right: TemplateValue, _ line: Int
+  ) throws(TokenizationError) -> Bool {
+    if try isLess(left, right, line) { return true }
+    return try equal(left, right, line)
+  }
+
   /// Whether a value holds another, as `in` asks.
   mutating func contains(
     _ container: TemplateValue, _ value: TemplateValue, _ line: Int
@@ -180,7 +187,7 @@ extension TemplateRun {
       return false
     case .object(let object):
       try step(object.members.count, line)
-      return value.text.map { object[$0] != nil } ?? false
+      return object[key: value] != nil
     default:
       throw failure(line, "nothing can be looked for in \(container.kind)")
     }
@@ -253,8 +260,8 @@ extension TemplateRun {
           limitedBy: scalars.endIndex), place < scalars.endIndex
       else { return .undefined("item \(index)") }
       return .text(String(scalars[place]))
-    case (.object(let object), .text(let name)):
-      if let value = object[name] { return value }
+    case (.object(let object), _):
+      if let value = object[key: key] { return value }
     default:
       break
     }

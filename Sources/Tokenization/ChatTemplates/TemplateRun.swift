@@ -227,7 +227,7 @@ struct TemplateRun {
     switch value {
     case .undefined: return []
     case .list(let list): return list.items
-    case .object(let object): return object.members.map { .text($0.name) }
+    case .object(let object): return object.members.map(\.key)
     case .text(let text):
       try step(text.utf8.count, line)
       return text.unicodeScalars.map { .text(String($0)) }
@@ -256,7 +256,8 @@ struct TemplateRun {
         "the macro '\(macro.name)' takes \(macro.parameters.count) values, not "
           + "\(arguments.values.count)")
     }
-    for named in arguments.named where !macro.parameters.contains(where: { $0.name == named.name }) {
+    for named in arguments.named where !macro.parameters.contains(where: { $0.name == named.name })
+    {
       throw failure(line, "the macro '\(macro.name)' has no parameter '\(named.name)'")
     }
     let saved = (scopes, output, loops)

@@ -43,7 +43,8 @@ struct TemplateStatement: Sendable {
   indirect enum Form: Sendable {
     case text(String)
     case output(TemplateExpression)
-    case choice([(condition: TemplateExpression, body: [TemplateStatement])], else: [TemplateStatement])
+    case choice(
+      [(condition: TemplateExpression, body: [TemplateStatement])], else: [TemplateStatement])
     case loop(TemplateLoop)
     case set(targets: [String], TemplateExpression)
     case setAttribute(name: String, attribute: String, TemplateExpression)

@@ -43,10 +43,10 @@ struct TemplateList {
   }
 }
 
-/// Values under names, in order.
+/// Values under keys, in order; a key is mostly a text.
 struct TemplateObject {
   struct Member {
-    var name: String
+    var key: TemplateValue
     var value: TemplateValue
   }
 
@@ -59,18 +59,24 @@ struct TemplateObject {
   }
 
   subscript(name: String) -> TemplateValue? {
-    for member in members where sameText(member.name, name) { return member.value }
+    for member in members {
+      if case .text(let key) = member.key, sameText(key, name) { return member.value }
+    }
     return nil
   }
 
+  subscript(key key: TemplateValue) -> TemplateValue? {
+    members.first { $0.key.equals(key) }?.value
+  }
+
   mutating func set(
-    _ name: String, _ value: TemplateValue, line: Int
+    _ key: TemplateValue, _ value: TemplateValue, line: Int
   ) throws(TokenizationError) {
     depth = max(depth, try TemplateList.depth(over: value.depth, line: line))
-    if let index = members.firstIndex(where: { sameText($0.name, name) }) {
+    if let index = members.firstIndex(where: { $0.key.equals(key) }) {
       members[index].value = value
     } else {
-      members.append(Member(name: name, value: value))
+      members.append(Member(key: key, value: value))
     }
   }
 }
@@ -121,6 +127,8 @@ extension TemplateValue {
     }
   }
 
+  var isNone: Bool { if case .none = self { true } else { false } }
+
   var isUndefined: Bool { if case .undefined = self { true } else { false } }
 
   /// What messages call the value.
@@ -170,7 +178,7 @@ extension TemplateValue {
     case (.object(let left), .object(let right)):
       return left.members.count == right.members.count
         && left.members.allSatisfy { member in
-          right[member.name].map { member.value.equals($0) } ?? false
+          right[key: member.key].map { member.value.equals($0) } ?? false
         }
     case (.namespace(let left), .namespace(let right)): return left === right
     default: return false
@@ -195,7 +203,7 @@ extension TemplateValue {
     case .text(let text): return Self.quoted(text)
     case .list(let list): return "[" + list.items.map(\.represented).joined(separator: ", ") + "]"
     case .object(let object):
-      let members = object.members.map { Self.quoted($0.name) + ": " + $0.value.represented }
+      let members = object.members.map { $0.key.represented + ": " + $0.value.represented }
       return "{" + members.joined(separator: ", ") + "}"
     case .namespace, .loop, .macro, .function, .method: return "<\(kind)>"
     }

@@ -184,7 +184,10 @@ struct TokenizerFile {
     }
     // Removing what is between the matches leaves the matches, which fill the text.
     var keepsAll = (behavior == "Isolated" && !inverted)
-    if case .numbers = pattern {} else { keepsAll = keepsAll || (behavior == "Removed" && inverted) }
+    if case .numbers = pattern {
+    } else {
+      keepsAll = keepsAll || (behavior == "Removed" && inverted)
+    }
     guard keepsAll else {
       throw unsupported(
         "pre_tokenizer", "Split \(behavior)\(inverted ? " inverted" : "")", known: "Split Isolated")
@@ -200,8 +203,8 @@ struct TokenizerFile {
       return true
     case "Sequence":
       var composes = false
-      for entry in value["normalizers"]?.array ?? [] {
-        if try self.composes(entry) { composes = true }
+      for entry in value["normalizers"]?.array ?? [] where try self.composes(entry) {
+        composes = true
       }
       return composes
     case let other:
