@@ -10,7 +10,8 @@ struct ChatTemplateTests {
     "qwen2-tools", "smollm2", "zephyr",
   ]
 
-  @Test("Every template renders as Jinja renders it, and refuses where it refuses", arguments: names)
+  @Test(
+    "Every template renders as Jinja renders it, and refuses where it refuses", arguments: names)
   func reference(_ name: String) throws {
     let source = Corpus.bytes("templates/" + name + ".jinja")
     let template = try ChatTemplate(String(decoding: source, as: UTF8.self))
@@ -20,7 +21,8 @@ struct ChatTemplateTests {
       do {
         let found = try conversation.render(template)
         let text = try #require(wanted["text"]?.string, "\(conversation.name) should fail")
-        #expect(text.utf8.elementsEqual(found.utf8), "\(conversation.name): \(found.debugDescription)")
+        #expect(
+          text.utf8.elementsEqual(found.utf8), "\(conversation.name): \(found.debugDescription)")
       } catch let error as TokenizationError {
         let reason = try #require(wanted["error"]?.string, "\(conversation.name): \(error)")
         #expect(error.code == .templateFailure)

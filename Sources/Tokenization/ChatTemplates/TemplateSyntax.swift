@@ -67,7 +67,7 @@ struct TemplateFilter: Sendable {
   var line: Int
 }
 
-/// `{% for targets in items if condition %}`
+/// A loop: `{% for targets in items if condition %}`.
 struct TemplateLoop: Sendable {
   var targets: [String]
   var items: TemplateExpression
@@ -76,7 +76,7 @@ struct TemplateLoop: Sendable {
   var otherwise: [TemplateStatement]
 }
 
-/// `{% macro name(parameters) %}`
+/// A macro: `{% macro name(parameters) %}`.
 struct TemplateMacro: Sendable {
   var name: String
   var parameters: [(name: String, standard: TemplateExpression?)]
