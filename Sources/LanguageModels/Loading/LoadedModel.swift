@@ -17,6 +17,14 @@ public struct LoadedModel {
   /// The text of the model's chat template, if it has one.
   public var chatTemplate: String? { tokenizer.chatTemplate }
 
+  /// Joins a network and a tokenizer that were made elsewhere.
+  public init(model: any LanguageModel, tokenizer: Tokenizer, name: String, files: [URL] = []) {
+    self.model = model
+    self.tokenizer = tokenizer
+    self.name = name
+    self.files = files
+  }
+
   /// Loads a GGUF file, a safetensors file, or a Hugging Face model folder.
   ///
   /// - Parameters:
