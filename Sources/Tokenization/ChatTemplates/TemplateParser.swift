@@ -3,6 +3,8 @@ struct TemplateParser {
   private var tokens: [TemplateToken]
   private var position = 0
   private var depth = 0
+  /// The lines of the tags whose blocks are being read, innermost last.
+  private var openings: [Int] = []
 
   /// How deep blocks and brackets nest, and how long a chain of operators may be.
   static let deepest = 120
@@ -76,7 +78,6 @@ struct TemplateParser {
     until ends: [String]
   ) throws(TokenizationError) -> [TemplateStatement] {
     try descend()
-    let opening = current.line
     var result: [TemplateStatement] = []
     while true {
       let line = current.line
@@ -100,7 +101,8 @@ struct TemplateParser {
       case .end:
         guard ends.isEmpty else {
           throw .template(
-            .templateSyntax, opening, "the block that begins here has no '\(ends.last!)'")
+            .templateSyntax, openings.last ?? 1, "the block that begins here has no '\(ends.last!)'"
+          )
         }
         ascend()
         return result
@@ -113,6 +115,8 @@ struct TemplateParser {
   private mutating func block(_ line: Int) throws(TokenizationError) -> [TemplateStatement] {
     let token = current
     let tag = try name()
+    openings.append(line)
+    defer { openings.removeLast() }
     let form: TemplateStatement.Form
     switch tag {
     case "if": form = try choice()

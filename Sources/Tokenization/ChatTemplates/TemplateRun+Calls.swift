@@ -221,6 +221,8 @@ extension TemplateRun {
   private mutating func split(
     _ text: String, _ name: String, _ arguments: TemplateRunArguments, _ line: Int
   ) throws(TokenizationError) -> TemplateValue {
+    // Counts the parts before they are made: there is at most one for every other byte.
+    try step(text.utf8.count / 4, line)
     if name == "splitlines" {
       return try made(text.templateLines.map { .text($0) }, line)
     }

@@ -96,8 +96,9 @@ extension TemplateRun {
     {
       separators = (item, key)
     }
-    // Counts the value before it is written: the text is at most six times as long, and indented.
-    _ = try written(value, line)
+    // Counts the value before it is written, with the spaces before each part of it.
+    let weight = value.weight.multipliedReportingOverflow(by: 1 + (indent ?? 0) * value.depth / 64)
+    try step(min(weight.overflow ? .max : weight.partialValue, Self.mostSteps + 1), line)
     guard
       let text = value.json(
         indent: indent, separators: separators,
@@ -112,7 +113,10 @@ extension TemplateRun {
   ) throws(TokenizationError) -> TemplateValue {
     var number = value.number
     if let text = value.text?.stripped(nil, start: true, end: true) {
-      number = Int(text).map { .integer($0) } ?? Double(text).map { .real($0) }
+      // Swift would read hexadecimal real numbers too, which Python does not.
+      let isHexadecimal = text.utf8.contains { $0 | 0x20 == UInt8(ascii: "x") }
+      number =
+        Int(text).map { .integer($0) } ?? (isHexadecimal ? nil : Double(text)).map { .real($0) }
     }
     switch (name, number) {
     case ("int", .real(let value)?):

@@ -13,7 +13,7 @@ struct TemplateRun {
   private var jump: Jump?
 
   /// Each part evaluated is a step, and so are 64 bytes of text or one item of a list made.
-  static let mostSteps = 2_000_000
+  static let mostSteps = 1_000_000
   /// The longest text, in bytes.
   static let longestText = 16 << 20
   /// How deep evaluation nests.
@@ -284,7 +284,7 @@ struct TemplateRun {
 
 extension TemplateValue {
   /// How much there is to write, in 64 bytes or items.
-  fileprivate var weight: Int {
+  var weight: Int {
     switch self {
     case .text(let text): 1 + text.utf8.count / 64
     case .list(let list): list.items.reduce(1) { $0 + $1.weight }

@@ -242,7 +242,7 @@ struct TokenizerFile {
         }
         guard !textSeen, beginning == nil, let name = item["SpecialToken"]?["id"]?.string else {
           throw unsupported(
-            "post_processor", "TemplateProcessing with tokens after the text or several before it",
+            "post_processor", "TemplateProcessing beyond a beginning",
             known: "one token before the text")
         }
         guard let ids = value["special_tokens"]?[name]?["ids"]?.array, ids.count == 1,
