@@ -1,114 +1,134 @@
-/// The words of a command line, taken one option at a time.
+/// The words of a command line, read once from left to right.
 ///
-/// A command asks for every option it knows; ``finish()`` refuses what is left.
+/// A command says which options it knows and what follows each; then it asks for them by name.
 struct Arguments {
-  private var words: [String]
-  /// Words after `--`, never options.
-  private let literal: [String]
+  /// What follows an option's name.
+  enum Form: Sendable {
+    /// Nothing.
+    case alone
+    /// One word: `--name word` or `--name=word`.
+    case value
+    /// As many words as are accepted, also joined by commas.
+    case list(accepts: @Sendable (String) -> Bool)
+  }
 
-  init(_ words: [String]) {
-    if let end = words.firstIndex(of: "--") {
-      self.words = Array(words[..<end])
-      literal = Array(words[(end + 1)...])
-    } else {
-      self.words = words
-      literal = []
+  private var given: [String: [[String]]] = [:]
+  /// The words that are no options, and all after `--`.
+  private(set) var rest: [String] = []
+
+  init(_ words: [String], _ forms: [String: Form]) throws {
+    var index = 0
+    while index < words.count {
+      let word = words[index]
+      index += 1
+      if word == "--" {
+        rest += words[index...]
+        return
+      }
+      guard word.hasPrefix("-"), word != "-" else {
+        rest.append(word)
+        continue
+      }
+      let (name, attached) = Self.parts(word)
+      guard let form = forms[name] else {
+        throw CommandError(
+          .usage,
+          "Unknown option '\(name)'; telescope explain --help lists the options (a prompt "
+            + "that begins with a dash goes after --).")
+      }
+      let end = words[index...].firstIndex { $0 == "--" || forms[Self.parts($0).name] != nil }
+      let following = words[index..<(end ?? words.count)]
+      let values = try Self.values(name, form, attached, following)
+      if attached == nil { index += values.words }
+      given[name, default: []].append(values.found)
     }
   }
 
-  /// Takes a switch.
-  mutating func flag(_ names: String...) -> Bool {
-    let found = words.contains(where: names.contains)
-    words.removeAll(where: names.contains)
-    return found
+  private static func parts(_ word: String) -> (name: String, attached: String?) {
+    let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    return (String(parts[0]), parts.count > 1 ? String(parts[1]) : nil)
   }
 
-  /// Takes an option with one value: `--name value` or `--name=value`.
-  mutating func value(_ name: String) throws -> String? {
-    let all = try values(name)
+  /// The values of one option, and how many of the following words they are.
+  private static func values(
+    _ name: String, _ form: Form, _ attached: String?, _ following: ArraySlice<String>
+  ) throws -> (found: [String], words: Int) {
+    switch form {
+    case .alone:
+      if let attached {
+        throw CommandError(.usage, "\(name) takes no value; leave out '=\(attached)'.")
+      }
+      return ([], 0)
+    case .value:
+      guard let value = attached ?? following.first else {
+        throw CommandError(.usage, "\(name) needs a value; see telescope explain --help.")
+      }
+      return ([value], 1)
+    case .list(let accepts):
+      func items(_ word: String) -> [String] { word.split(separator: ",").map(String.init) }
+      func fits(_ word: String) -> Bool {
+        !items(word).isEmpty && items(word).allSatisfy(accepts)
+      }
+      let words = attached.map { [$0] } ?? Array(following.prefix(while: fits))
+      guard !words.isEmpty, words.allSatisfy(fits) else {
+        let wrong = (attached ?? following.first).map { ", and '\($0)' is none" } ?? ""
+        throw CommandError(
+          .usage, "\(name) needs one or more values\(wrong); see telescope explain --help.")
+      }
+      return (words.flatMap(items), words.count)
+    }
+  }
+
+  /// Whether a switch is given, under any of its names.
+  func flag(_ names: String...) -> Bool { names.contains { given[$0] != nil } }
+
+  /// The value of an option that may be given once.
+  func value(_ name: String) throws -> String? { try once(name)?.first }
+
+  /// The values of an option that may be repeated.
+  func values(_ name: String) -> [String] { given[name, default: []].flatMap(\.self) }
+
+  /// The words of a list that may be given once.
+  func list(_ name: String) throws -> [String]? { try once(name) }
+
+  private func once(_ name: String) throws -> [String]? {
+    let all = given[name, default: []]
     guard all.count < 2 else {
       throw CommandError(.usage, "\(name) is given \(all.count) times; give it once.")
     }
     return all.first
   }
 
-  /// Takes an option that may be repeated.
-  mutating func values(_ name: String) throws -> [String] {
-    var found: [String] = []
-    var index = 0
-    while index < words.count {
-      let word = words[index]
-      if word.hasPrefix(name + "=") {
-        found.append(String(word.dropFirst(name.count + 1)))
-        words.remove(at: index)
-      } else if word == name {
-        guard index + 1 < words.count else {
-          throw CommandError(.usage, "\(name) needs a value; see telescope explain --help.")
-        }
-        found.append(words[index + 1])
-        words.removeSubrange(index...index + 1)
-      } else {
-        index += 1
-      }
-    }
-    return found
-  }
-
-  /// Takes an option followed by as many words as `belongs` accepts, also joined by commas.
-  mutating func list(_ name: String, where belongs: (String) -> Bool) throws -> [String]? {
-    guard let start = words.firstIndex(where: { $0 == name || $0.hasPrefix(name + "=") }) else {
-      return nil
-    }
-    func parts(_ word: String) -> [String] { word.split(separator: ",").map(String.init) }
-    var found: [String] = []
-    var end = start + 1
-    if words[start] != name {
-      found = parts(String(words[start].dropFirst(name.count + 1)))
-    } else {
-      while end < words.count, !parts(words[end]).isEmpty, parts(words[end]).allSatisfy(belongs) {
-        found += parts(words[end])
-        end += 1
-      }
-    }
-    guard !found.isEmpty, found.allSatisfy(belongs) else {
-      let given = end < words.count ? " ('\(words[end])' is none)" : ""
-      throw CommandError(.usage, "\(name) needs one or more values\(given); see telescope explain --help.")
-    }
-    words.removeSubrange(start..<end)
-    if words.contains(where: { $0 == name || $0.hasPrefix(name + "=") }) {
-      throw CommandError(.usage, "\(name) is given twice; list its values once.")
-    }
-    return found
-  }
-
   /// A whole number within a range.
-  mutating func integer(_ name: String, in range: ClosedRange<Int>) throws -> Int? {
+  func integer(_ name: String, in range: ClosedRange<Int>) throws -> Int? {
     guard let text = try value(name) else { return nil }
     guard let number = Int(text), range.contains(number) else {
       throw CommandError(
-        .usage, "\(name) '\(text)': a whole number from \(range.lowerBound) to "
-          + "\(range.upperBound) is expected.")
+        .usage,
+        "\(name) '\(text)': give a whole number from \(range.lowerBound) to "
+          + "\(range.upperBound).")
     }
     return number
   }
 
   /// A number that passes a test.
-  mutating func number(
+  func number(
     _ name: String, _ expected: String, where passes: (Double) -> Bool
   ) throws -> Double? {
     guard let text = try value(name) else { return nil }
     guard let number = Double(text), passes(number) else {
-      throw CommandError(.usage, "\(name) '\(text)': \(expected) is expected.")
+      throw CommandError(.usage, "\(name) '\(text)': give \(expected).")
     }
     return number
   }
 
-  /// The words that are left, once no option is among them.
-  func finish() throws -> [String] {
-    if let unknown = words.first(where: { $0.hasPrefix("-") && $0 != "-" }) {
-      let name = unknown.split(separator: "=").first.map(String.init) ?? unknown
-      throw CommandError(.usage, "Unknown option \(name); see telescope explain --help.")
-    }
-    return words + literal
+  /// One of several named values.
+  func choice<Value>(
+    _ name: String, _ values: [Value], _ title: (Value) -> String
+  ) throws -> Value? {
+    guard let text = try value(name) else { return nil }
+    if let value = values.first(where: { title($0) == text }) { return value }
+    throw CommandError(
+      .usage, "\(name) '\(text)': choose one of \(values.map(title).joined(separator: ", ")).")
   }
 }

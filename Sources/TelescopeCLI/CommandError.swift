@@ -18,7 +18,7 @@ struct CommandError: Error {
 
   init(_ code: Code, _ message: String) {
     self.code = code
-    self.message = message
+    self.message = message.hasSuffix(".") ? message : message + "."
   }
 
   /// Reads any error of the library.
@@ -31,7 +31,8 @@ struct CommandError: Error {
         .unsupported: .badData,
       ]
       self.init(codes[error.code] ?? .badData, error.message)
-    case let error as TokenizationError: self.init(.badData, error.message)
+    case let error as TokenizationError:
+      self.init(error.code == .unreadable ? .missingInput : .badData, error.message)
     case let error as ModelError:
       let codes: [ModelError.Code: Code] = [
         .usage: .usage, .badData: .badData, .missing: .missingInput, .memory: .unavailable,
@@ -48,7 +49,8 @@ struct CommandError: Error {
         error.code == .refused
           ? "The engine refused an operation: \(error.message). This is a fault in Telescope; please "
             + "report it with the command that led to it." : error.message)
-    case let error as ResultsError: self.init(.internalError, error.message)
+    case let error as ResultsError:
+      self.init(error.code == .notFinite ? .badData : .internalError, error.message)
     default: self.init(.internalError, "Unexpected failure: \(error). Please report it.")
     }
   }

@@ -3,7 +3,8 @@ internal import Telescope
 
 /// Options that every command has.
 struct CommonOptions {
-  var model: URL
+  /// The model that was named, if one was.
+  var model: String?
   var threads: Int
   var device: Device
   var type: ScalarType
@@ -11,31 +12,26 @@ struct CommonOptions {
   var isQuiet: Bool
   var ignoredKeys: Set<String>
 
-  init(_ arguments: inout Arguments) throws {
-    model = try ModelLocation.find(arguments.value("--model"))
+  static let forms: [String: Arguments.Form] = [
+    "--model": .value, "--threads": .value, "--device": .value, "--dtype": .value,
+    "--memory": .value, "--ignore-config-key": .value, "--quiet": .alone, "-q": .alone,
+    "--help": .alone, "-h": .alone, "--version": .alone,
+  ]
+
+  init(_ arguments: Arguments) throws {
+    model = try arguments.value("--model")
     threads =
       try arguments.integer("--threads", in: 1...1024)
       ?? ProcessInfo.processInfo.activeProcessorCount
-    device = try Self.choice("--device", arguments.value("--device"), Device.allCases, \.name) ?? .cpu
-    type =
-      try Self.choice(
-        "--dtype", arguments.value("--dtype"), [.float32, .float64, .bfloat16], \.name) ?? .float32
+    device = try arguments.choice("--device", Device.allCases, \.name) ?? .cpu
+    type = try arguments.choice("--dtype", [.float32, .float64, .bfloat16], \.name) ?? .float32
     memory = try arguments.value("--memory").map(Self.bytes)
     isQuiet = arguments.flag("--quiet", "-q")
-    ignoredKeys = Set(try arguments.values("--ignore-config-key"))
+    ignoredKeys = Set(arguments.values("--ignore-config-key"))
     if device == .mps && type == .float64 {
-      throw CommandError(.usage, "--dtype float64 does not exist on --device mps; use --device cpu.")
+      throw CommandError(
+        .usage, "--dtype float64 does not exist on --device mps; use --device cpu.")
     }
-  }
-
-  /// One of several named values.
-  static func choice<Value>(
-    _ option: String, _ text: String?, _ values: [Value], _ name: (Value) -> String
-  ) throws -> Value? {
-    guard let text else { return nil }
-    if let value = values.first(where: { name($0) == text }) { return value }
-    throw CommandError(
-      .usage, "\(option) '\(text)': choose one of \(values.map(name).joined(separator: ", ")).")
   }
 
   /// `512M`, `2G`, `1500000`.
@@ -48,18 +44,17 @@ struct CommonOptions {
       scale = unit
       digits.removeLast()
     }
-    guard let number = Double(digits), number > 0, number * scale < 1e18 else {
-      throw CommandError(
-        .usage, "--memory '\(text)': a size such as 500M or 2G is expected.")
+    guard let number = Double(digits), number * scale >= 1, number * scale < 1e18 else {
+      throw CommandError(.usage, "--memory '\(text)': give a size such as 500M or 2G.")
     }
     return Int(number * scale)
   }
 
-  /// Loads the model, showing progress.
-  func load() throws -> LoadedModel {
+  /// Loads a model, showing progress.
+  func load(_ model: URL) throws -> LoadedModel {
     Engine.threads = threads
-    Progress.current.begin("Loading \(model.lastPathComponent)", quiet: isQuiet)
-    defer { Progress.current.clear() }
+    Progress.current.begin("Loading the model", quiet: isQuiet)
+    defer { Progress.current.end() }
     return try LoadedModel(
       at: model, type: type, on: device, ignoringKeys: ignoredKeys, memory: memory,
       progress: Progress.current.update)

@@ -4,34 +4,32 @@ internal import Telescope
 /// `telescope explain`: the probability of each token, split over layers.
 enum ExplainCommand {
   static func run(_ words: [String]) throws {
-    var arguments = Arguments(words)
+    let arguments = try Arguments(
+      words, CommonOptions.forms.merging(ExplainRequest.forms) { common, _ in common })
     if arguments.flag("--help", "-h") { return try Terminal.write(help) }
-    if arguments.flag("--version") {
-      return try Terminal.write("telescope \(telescopeVersion) (libtorch \(Engine.version))\n")
-    }
-    let common = try CommonOptions(&arguments)
-    var request = try ExplainRequest(&arguments)
-    let left = try arguments.finish()
+    if arguments.flag("--version") { return try Terminal.write(Main.version) }
+    let common = try CommonOptions(arguments)
+    let request = try ExplainRequest(arguments)
     if request.isLoop {
-      guard left.isEmpty else {
-        throw CommandError(.usage, "--loop reads prompts from standard input; leave out '\(left[0])'.")
+      if let word = arguments.rest.first {
+        throw CommandError(
+          .usage, "--loop reads prompts from standard input; leave out '\(word)'.")
       }
-      try loop(common, request)
+      try loop(session(common, request), isAsking: !common.isQuiet)
     } else {
-      request.prompt = try prompt(left, request)
-      for output in request.outputs where output.path != "-" {
-        try OutputFile.check(output.path, option: output.option)
-      }
-      let (loaded, hash) = try load(common)
-      let session = try ExplainSession(loaded, hash: hash, common, request)
-      try write(session.explain(request.prompt), request, common)
+      let prompt = try prompt(arguments.rest, request)
+      for output in request.outputs { try output.file?.check() }
+      try write(session(common, request).explain(prompt), request, common)
     }
   }
 
   /// Loads the model while its hash is computed beside it.
-  private static func load(_ common: CommonOptions) throws -> (LoadedModel, HashTask) {
-    let hash = HashTask(common.model)
-    return (try common.load(), hash)
+  private static func session(
+    _ common: CommonOptions, _ request: ExplainRequest
+  ) throws -> ExplainSession {
+    let model = try ModelLocation.find(common.model)
+    let hash = HashTask(model)
+    return try ExplainSession(common.load(model), hash: hash, common, request)
   }
 
   private static func prompt(_ words: [String], _ request: ExplainRequest) throws -> String {
@@ -47,14 +45,25 @@ enum ExplainCommand {
     }
     guard words.count == 1 else {
       throw CommandError(
-        .usage, "There are \(words.count) prompts; put the text in quotes: \"\(words.joined(separator: " "))\".")
+        .usage,
+        "There are \(words.count) prompts; put the text in quotes: "
+          + "\"\(words.joined(separator: " "))\".")
     }
-    guard word == "-" else { return word }
-    let data = FileHandle.standardInput.readDataToEndOfFile()
-    guard var text = String(validating: data, as: UTF8.self) else {
-      throw CommandError(.badData, "Standard input is not UTF-8 text; convert it first.")
+    var prompt = word
+    if word == "-" {
+      prompt = try text(Terminal.read(), "Standard input")
+      if prompt.hasSuffix("\r\n") || prompt.hasSuffix("\n") { prompt.removeLast() }
     }
-    if text.hasSuffix("\r\n") || text.hasSuffix("\n") { text.removeLast() }
+    guard !prompt.isEmpty else {
+      throw CommandError(.usage, "The prompt is empty; give at least one token of text.")
+    }
+    return prompt
+  }
+
+  private static func text(_ bytes: some Sequence<UInt8>, _ source: String) throws -> String {
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw CommandError(.badData, "\(source) is not UTF-8 text; convert it first.")
+    }
     return text
   }
 
@@ -63,46 +72,41 @@ enum ExplainCommand {
   ) throws {
     for output in request.outputs {
       let data =
-        switch output.kind {
-        case .json: try result.encoded(reproducible: request.isReproducible)
+        switch output.format {
+        case .json: try result.encoded()
         case .csv: Data(CSVReport.text(for: result).utf8)
         case .html: Data(try HTMLReport.page(for: result).utf8)
         }
-      if output.path == "-" {
-        try Terminal.write(String(decoding: data, as: UTF8.self))
+      if let file = output.file {
+        try file.write(data)
       } else {
-        try OutputFile.write(data, to: output.path, option: output.option)
+        try Terminal.write(String(decoding: data, as: UTF8.self))
       }
     }
-    if !request.outputs.contains(where: { $0.path == "-" }) {
+    if request.outputs.allSatisfy({ $0.file != nil }) {
       try Terminal.write(TerminalReport.text(for: result, style: Terminal.style))
     }
-    for output in request.outputs where output.path != "-" && !common.isQuiet {
-      Terminal.note("Wrote \(output.path)")
+    for file in request.outputs.compactMap(\.file) where !common.isQuiet {
+      Terminal.note("Wrote \(file.path)")
     }
   }
 
   /// Prompt after prompt; an error ends only the prompt it is about.
-  private static func loop(_ common: CommonOptions, _ request: ExplainRequest) throws {
-    guard request.outputs.isEmpty else {
-      throw CommandError(
-        .usage, "--loop prints to the terminal; leave out \(request.outputs[0].option).")
-    }
-    let (loaded, hash) = try load(common)
-    let session = try ExplainSession(loaded, hash: hash, common, request)
-    let isAsking = Terminal.inputIsTerminal && !common.isQuiet
+  private static func loop(_ session: ExplainSession, isAsking: Bool) throws {
+    let asks = isAsking && Terminal.isTerminal(STDIN_FILENO)
+    let lines = InputLines()
     while true {
-      if isAsking { try Terminal.write("prompt> ") }
-      guard let line = readLine() else { break }
+      if asks { try Terminal.write("prompt> ") }
+      guard let line = lines.next() else { break }
       if line.isEmpty { continue }
       do {
-        try Terminal.write(
-          TerminalReport.text(for: try session.explain(line), style: Terminal.style))
+        let result = try session.explain(text(line, "This line"))
+        try Terminal.write(TerminalReport.text(for: result, style: Terminal.style))
       } catch {
         Terminal.note("telescope: " + CommandError(error).message)
       }
     }
-    if isAsking { try Terminal.write("\n") }
+    if asks { try Terminal.write("\n") }
   }
 
   static let help = """
@@ -137,13 +141,16 @@ enum ExplainCommand {
       --onset F                share of all |Δ| at which the onset layer is reached
                                (default 0.5)
       --top N                  most probable tokens listed per layer (default 5)
-      --compat iglens          the published script's numbers, for comparison
+      --compat iglens          the published script's numbers, for comparison: its hidden
+                               states count as layers, and unless given, baseline mean-all
+                               and estimator gradient
 
     Where to
       --json FILE              everything, schema telescope/explain/1 (- for standard output)
       --csv FILE               one line per token and layer
       --html FILE              one page that needs no network
-      --reproducible           leave wall times out of the JSON
+      --reproducible           leave out wall times, so that the same run gives the same
+                               bytes
 
     Everywhere
     \(CommonOptions.help)

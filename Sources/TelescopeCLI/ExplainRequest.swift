@@ -3,15 +3,22 @@ internal import Telescope
 
 /// The words of `telescope explain` as values.
 struct ExplainRequest {
+  enum Format: String, CaseIterable {
+    case json
+    case csv
+    case html
+    var option: String { "--" + rawValue }
+  }
+
   struct Output {
-    enum Kind: String, CaseIterable {
-      case json
-      case csv
-      case html
+    var format: Format
+    /// Where it goes; nil for standard output.
+    var file: OutputFile?
+
+    init(_ format: Format, path: String) {
+      self.format = format
+      file = path == "-" ? nil : OutputFile(option: format.option, path: path)
     }
-    var kind: Kind
-    var path: String
-    var option: String { "--" + kind.rawValue }
   }
 
   enum TargetChoice {
@@ -19,10 +26,9 @@ struct ExplainRequest {
     case difference(Target, from: String)
   }
 
-  var prompt = ""
   var ids: [Int]?
   var answer: String?
-  var mostNewTokens: Int
+  var mostNewTokens: Int?
   var everyToken: Bool
   var positions: [Int]?
   var contrast: String?
@@ -39,90 +45,95 @@ struct ExplainRequest {
   var outputs: [Output]
   var isReproducible: Bool
 
-  init(_ arguments: inout Arguments) throws {
+  static let forms: [String: Arguments.Form] = [
+    "--loop": .alone, "--chat": .alone, "--every-token": .alone, "--reproducible": .alone,
+    "--bos": .alone, "--no-bos": .alone, "--ids": .list(accepts: isCount), "--answer": .value,
+    "--position": .list(accepts: isCount), "--contrast": .value, "--max-new-tokens": .value,
+    "--compat": .value, "--layers": .list { $0 == "embedding" || Int($0) != nil }, "--k": .value,
+    "--baseline": .value, "--target": .value, "--estimator": .value, "--nodes": .value,
+    "--tol": .value, "--onset": .value, "--top": .value, "--json": .value, "--csv": .value,
+    "--html": .value,
+  ]
+
+  @Sendable private static func isCount(_ word: String) -> Bool {
+    Int(word).map { $0 >= 0 } ?? false
+  }
+
+  init(_ arguments: Arguments) throws {
     isLoop = arguments.flag("--loop")
     isChat = arguments.flag("--chat")
     everyToken = arguments.flag("--every-token")
     isReproducible = arguments.flag("--reproducible")
-    let withBOS = arguments.flag("--bos")
-    let withoutBOS = arguments.flag("--no-bos")
-    if withBOS && withoutBOS {
-      throw CommandError(.usage, "--bos and --no-bos contradict each other; give one.")
-    }
-    bos = withBOS ? true : withoutBOS ? false : nil
-    ids = try Self.numbers("--ids", &arguments)
+    bos = arguments.flag("--bos") ? true : arguments.flag("--no-bos") ? false : nil
+    ids = try arguments.list("--ids")?.compactMap { Int($0) }
     answer = try arguments.value("--answer")
-    positions = try Self.numbers("--position", &arguments)
+    positions = try arguments.list("--position")?.compactMap { Int($0) }
     contrast = try arguments.value("--contrast")
-    let mostNewTokens = try arguments.integer("--max-new-tokens", in: 1...100_000)
-    self.mostNewTokens = mostNewTokens ?? 16
-
-    if let compat = try arguments.value("--compat") {
-      guard compat == "iglens" else {
-        throw CommandError(.usage, "--compat '\(compat)': the one script is iglens.")
-      }
-      isCompatible = true
-    } else {
-      isCompatible = false
-    }
-    layers = try Self.layers(&arguments)
+    mostNewTokens = try arguments.integer("--max-new-tokens", in: 1...100_000)
+    isCompatible = try arguments.choice("--compat", ["iglens"], \.self) != nil
+    layers = try Self.layers(arguments)
     baseline = try Self.baseline(arguments.value("--baseline")) ?? (isCompatible ? .meanAll : .mean)
     target = try Self.target(arguments.value("--target") ?? "prob")
-    estimator = try Self.estimator(&arguments, isCompatible)
+    estimator = try Self.estimator(arguments, isCompatible)
     onset =
       try arguments.number("--onset", "a share above 0 and up to 1") { $0 > 0 && $0 <= 1 } ?? 0.5
     top = try arguments.integer("--top", in: 0...1000) ?? 5
-    outputs = try Output.Kind.allCases.compactMap { kind in
-      try arguments.value("--" + kind.rawValue).map { Output(kind: kind, path: $0) }
+    outputs = try Format.allCases.compactMap { format in
+      try arguments.value(format.option).map { Output(format, path: $0) }
     }
-    try checkTogether(mostNewTokensGiven: mostNewTokens != nil)
+    try checkTogether(arguments)
   }
 
-  private func checkTogether(mostNewTokensGiven: Bool) throws {
-    let chosen = [
-      ("--answer", answer != nil), ("--every-token", everyToken), ("--position", positions != nil),
-      ("--max-new-tokens", mostNewTokensGiven),
-    ].filter(\.1).map(\.0)
-    if chosen.count > 1 {
-      throw CommandError(
-        .usage, "\(chosen.joined(separator: " and ")) contradict each other; give one.")
+  /// Refuses options that contradict each other, so that none is read and ignored.
+  private func checkTogether(_ arguments: Arguments) throws {
+    func choose(_ options: String...) throws {
+      let chosen = options.filter { arguments.flag($0) }
+      if chosen.count > 1 {
+        throw CommandError(
+          .usage, "\(chosen.joined(separator: " and ")) contradict each other; give one.")
+      }
     }
-    if isChat && ids != nil {
-      throw CommandError(.usage, "--chat wraps text; leave out --ids.")
+    try choose("--bos", "--no-bos")
+    try choose("--layers", "--k")
+    try choose("--answer", "--every-token", "--position", "--max-new-tokens")
+    for option in ["--every-token", "--position"] { try choose("--contrast", option) }
+    for option in ["--chat", "--bos", "--no-bos", "--loop"] { try choose("--ids", option) }
+    for option in ["--bos", "--no-bos"] { try choose("--chat", option) }
+    for format in Format.allCases { try choose("--loop", format.option) }
+    if contrast?.isEmpty == true {
+      throw CommandError(.usage, "--contrast: the text is empty; give another prompt.")
     }
-    if outputs.filter({ $0.path == "-" }).count > 1 {
+    if outputs.filter({ $0.file == nil }).count > 1 {
       throw CommandError(.usage, "Only one of --json, --csv and --html can go to standard output.")
     }
-    if isLoop && ids != nil {
-      throw CommandError(.usage, "--loop reads prompts as text; leave out --ids.")
-    }
-    let paths = outputs.map(\.path).filter { $0 != "-" }
-    if Set(paths).count < paths.count {
-      throw CommandError(.usage, "Two outputs have the same file '\(paths[0])'; name different ones.")
+    var taken: Set<String> = []
+    for file in outputs.compactMap(\.file) where !taken.insert(file.target).inserted {
+      throw CommandError(
+        .usage,
+        "\(file.option) '\(file.path)': another output goes to the same file; name a "
+          + "different one.")
     }
   }
 
-  private static func numbers(_ name: String, _ arguments: inout Arguments) throws -> [Int]? {
-    try arguments.list(name) { Int($0).map { $0 >= 0 } ?? false }?.compactMap { Int($0) }
-  }
-
-  private static func layers(_ arguments: inout Arguments) throws -> LayerChoice {
-    let listed = try arguments.list("--layers") { $0 == "embedding" || Int($0) != nil }
+  private static func layers(_ arguments: Arguments) throws -> LayerChoice {
     let count = try arguments.integer("--k", in: 1...100_000)
-    if listed != nil && count != nil {
-      throw CommandError(.usage, "--layers and --k contradict each other; give one.")
+    if let listed = try arguments.list("--layers") {
+      return .these(listed.map { Int($0) ?? -1 })
     }
-    if let listed { return .these(listed.map { $0 == "embedding" ? -1 : Int($0) ?? 0 }) }
     return count.map(LayerChoice.evenly) ?? .all
   }
 
   private static func baseline(_ text: String?) throws -> Baseline? {
     guard let text else { return nil }
+    if text == "final-of:" {
+      throw CommandError(.usage, "--baseline final-of: needs a text after the colon.")
+    }
     if text.hasPrefix("final-of:") { return .finalOf(String(text.dropFirst(9))) }
     let plain: [Baseline] = [.mean, .meanAll, .meanWithoutSink, .zero, .embedding]
     if let found = plain.first(where: { $0.name == text }) { return found }
     throw CommandError(
-      .usage, "--baseline '\(text)': choose one of \(plain.map(\.name).joined(separator: ", ")), "
+      .usage,
+      "--baseline '\(text)': choose one of \(plain.map(\.name).joined(separator: ", ")), "
         + "final-of:TEXT.")
   }
 
@@ -134,33 +145,34 @@ struct ExplainRequest {
     let plain: [Target] = [.probability, .logProbability, .logit, .entropy, .divergence]
     if let found = plain.first(where: { $0.name == text }) { return .plain(found) }
     throw CommandError(
-      .usage, "--target '\(text)': choose one of \(plain.map(\.name).joined(separator: ", ")), "
+      .usage,
+      "--target '\(text)': choose one of \(plain.map(\.name).joined(separator: ", ")), "
         + "prob-diff:TOKEN, logit-diff:TOKEN.")
   }
 
   private static func estimator(
-    _ arguments: inout Arguments, _ isCompatible: Bool
+    _ arguments: Arguments, _ isCompatible: Bool
   ) throws -> Estimator {
-    let name = try arguments.value("--estimator") ?? (isCompatible ? "gradient" : "observed")
+    let names = ["observed", "gradient", "gauss"]
+    let name =
+      try arguments.choice("--estimator", names, \.self) ?? (isCompatible ? "gradient" : "observed")
     let nodes = try arguments.integer("--nodes", in: 1...4096)
     let tolerance = try arguments.number("--tol", "a number above 0 and below 1") {
       $0 > 0 && $0 < 1
     }
     if tolerance != nil && (name != "gauss" || nodes != nil) {
-      throw CommandError(.usage, "--tol goes with --estimator gauss, and in place of --nodes.")
+      throw CommandError(
+        .usage, "--tol goes with --estimator gauss, and in place of --nodes; leave one out.")
     }
     switch name {
-    case "observed":
+    case "gradient": return .gradient(steps: nodes ?? 64)
+    case "gauss": return tolerance.map(Estimator.adaptive) ?? .gauss(nodes: nodes ?? 16)
+    default:
       if nodes != nil {
         throw CommandError(
           .usage, "--nodes goes with --estimator gradient or gauss; observed needs no grid.")
       }
       return .observed
-    case "gradient": return .gradient(steps: nodes ?? 64)
-    case "gauss": return tolerance.map(Estimator.adaptive) ?? .gauss(nodes: nodes ?? 16)
-    default:
-      throw CommandError(
-        .usage, "--estimator '\(name)': choose one of observed, gradient, gauss.")
     }
   }
 }

@@ -1,5 +1,4 @@
 internal import Foundation
-internal import Synchronization
 internal import Telescope
 
 /// A loaded model with one way of explaining, for one prompt after another.
@@ -17,17 +16,23 @@ struct ExplainSession {
     self.hash = hash
     self.common = common
     self.request = request
+    if request.bos == true && loaded.tokenizer.bos == nil {
+      throw CommandError(
+        .usage, "--bos: \(loaded.name) has no beginning-of-text token; leave --bos out.")
+    }
     explainer = try Explainer(loaded)
   }
 
   /// Explains one prompt, showing progress.
   func explain(_ text: String) throws -> ExplainResult {
     Progress.current.begin("Explaining", quiet: common.isQuiet)
-    defer { Progress.current.clear() }
-    let prompt = try self.prompt(text)
-    var options = Explainer.Options()
+    defer { Progress.current.end() }
     var notes: [String] = []
-    options.continuation = try continuation(after: prompt, &notes)
+    let prompt =
+      try request.ids.map { Explainer.Prompt(text: loaded.tokenizer.decode($0), ids: $0) }
+      ?? self.prompt(text, "The prompt", &notes)
+    var options = Explainer.Options()
+    options.continuation = continuation(after: prompt, &notes)
     options.layers = request.layers
     options.baseline = request.baseline
     options.compatible = request.isCompatible
@@ -42,55 +47,59 @@ struct ExplainSession {
       options.versus = try single(token, target)
     }
     if case .finalOf(let text) = request.baseline {
-      options.baselineIDs = begin(loaded.tokenizer.encode(text).ids)
-      if options.baselineIDs.isEmpty {
-        throw CommandError(.usage, "--baseline final-of: needs a text after the colon.")
-      }
+      options.baselineIDs = begin(ids(of: text, "The text of the baseline", &notes))
     }
-    options.contrast = try request.contrast.map(self.prompt)
+    options.contrast = try request.contrast.map { try self.prompt($0, "The contrast", &notes) }
     var result = try explainer.explain(prompt, options, progress: Progress.current.update)
     result.model.sha256 = try hash.value()
     result.warnings = notes + result.warnings
+    if request.isReproducible { result.timingsMs = nil }
     return result
   }
 
-  private func prompt(_ text: String) throws -> Explainer.Prompt {
-    if let ids = request.ids {
-      for id in ids where id >= loaded.model.shape.vocabulary {
-        throw CommandError(
-          .usage, "Token id \(id) is out of range; this model's vocabulary has ids 0 to "
-            + "\(loaded.model.shape.vocabulary - 1).")
-      }
-      return .init(text: loaded.tokenizer.decode(ids), ids: ids)
+  private func prompt(
+    _ text: String, _ name: String, _ notes: inout [String]
+  ) throws -> Explainer.Prompt {
+    guard request.isChat else {
+      return .init(text: text, ids: begin(ids(of: text, name, &notes)))
     }
-    guard !text.isEmpty else {
-      throw CommandError(.usage, "The prompt is empty; give at least one token of text.")
+    let wrapped = try loaded.chat(text)
+    return .init(text: wrapped, ids: ids(of: wrapped, name, specialTokens: true, &notes))
+  }
+
+  /// A text's tokens, with a note where the vocabulary cannot write all of it.
+  private func ids(
+    of text: String, _ name: String, specialTokens: Bool = false, _ notes: inout [String]
+  ) -> [Int] {
+    let tokens = loaded.tokenizer.encode(text, specialTokens: specialTokens)
+    let omitted = tokens.omitted.reduce(0) { $0 + $1.count }
+    if omitted > 0 {
+      notes.append(
+        "\(name) has \(omitted) bytes that the model's vocabulary cannot write; they are left out.")
     }
-    if request.isChat {
-      let wrapped = try loaded.chat(text)
-      return .init(
-        text: wrapped, ids: loaded.tokenizer.encode(wrapped, specialTokens: true).ids)
-    }
-    return .init(text: text, ids: begin(loaded.tokenizer.encode(text).ids))
+    return tokens.ids
   }
 
   /// Adds the beginning-of-text token where it is wanted.
-  private func begin(_ ids: [Int]) -> [Int] {
-    let tokenizer = loaded.tokenizer
-    guard request.bos ?? tokenizer.addsBOS, let bos = tokenizer.bos else { return ids }
-    return [bos] + ids
+  private func begin(_ ids: [Int]) -> [Int] { beginning + ids }
+
+  private var beginning: [Int] {
+    guard !request.isChat, request.bos ?? loaded.tokenizer.addsBOS else { return [] }
+    return loaded.tokenizer.bos.map { [$0] } ?? []
   }
 
   private func continuation(
     after prompt: Explainer.Prompt, _ notes: inout [String]
-  ) throws -> Explainer.Continuation {
+  ) -> Explainer.Continuation {
     if request.everyToken { return .everyToken }
     if let positions = request.positions { return .positions(positions) }
-    guard let answer = request.answer else { return .greedy(atMost: request.mostNewTokens) }
-    let ids = loaded.tokenizer.encode(answer).ids
+    guard let answer = request.answer else {
+      return .greedy(atMost: request.mostNewTokens ?? 16)
+    }
+    let ids = ids(of: answer, "The answer", &notes)
     if request.ids == nil {
       let joined = loaded.tokenizer.encode(prompt.text + answer, specialTokens: request.isChat).ids
-      if joined.suffix(ids.count) != ids[...] || joined.count != withoutBOS(prompt.ids) + ids.count {
+      if beginning + joined != prompt.ids + ids {
         notes.append(
           "The answer is tokenized apart from the prompt; joined, the text would tokenize "
             + "differently (does the answer lack a leading space?).")
@@ -99,38 +108,14 @@ struct ExplainSession {
     return .answer(ids)
   }
 
-  private func withoutBOS(_ ids: [Int]) -> Int {
-    let isAdded = !request.isChat && (request.bos ?? loaded.tokenizer.addsBOS)
-    return ids.count - (isAdded && loaded.tokenizer.bos != nil ? 1 : 0)
-  }
-
   private func single(_ text: String, _ target: Target) throws -> Int {
     let ids = loaded.tokenizer.encode(text).ids
     guard ids.count == 1 else {
       throw CommandError(
-        .usage, "--target \(target.name):\(text): the text is \(ids.count) tokens; give exactly one "
+        .usage,
+        "--target \(target.name):\(text): the text is \(ids.count) tokens; give exactly one "
           + "(with its leading space, if it has one).")
     }
     return ids[0]
-  }
-}
-
-/// A model's SHA-256, computed beside the work and asked for at its end.
-final class HashTask: Sendable {
-  private let done = DispatchSemaphore(value: 0)
-  private let result = Mutex<Result<String, any Error>?>(nil)
-
-  init(_ model: URL) {
-    DispatchQueue.global(qos: .utility).async { [self] in
-      let found = Result { try ModelHash().hash(of: Checkpoint(model)) }
-      result.withLock { $0 = found }
-      done.signal()
-    }
-  }
-
-  func value() throws -> String {
-    done.wait()
-    done.signal()
-    return try result.withLock { try $0?.get() } ?? ""
   }
 }

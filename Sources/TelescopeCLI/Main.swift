@@ -6,9 +6,8 @@ internal import Telescope
 struct Main {
   static func main() {
     let interruption = Interruption()
-    let words = Array(CommandLine.arguments.dropFirst())
     do {
-      try run(words)
+      try run(words())
     } catch {
       let failure = CommandError(error)
       Terminal.note("telescope: " + failure.message)
@@ -17,20 +16,40 @@ struct Main {
     withExtendedLifetime(interruption) {}
   }
 
+  /// The command line; `CommandLine.arguments` would mend what is not UTF-8.
+  private static func words() throws -> [String] {
+    try (1..<max(1, Int(CommandLine.argc))).map { index in
+      guard let word = CommandLine.unsafeArgv[index].flatMap({ String(validatingCString: $0) })
+      else {
+        throw CommandError(
+          .badData,
+          "Argument \(index) is not UTF-8 text: '\(CommandLine.arguments[index])'; convert "
+            + "it first.")
+      }
+      return word
+    }
+  }
+
   private static func run(_ words: [String]) throws {
     switch words.first {
-    case nil, "--help", "-h", "help":
+    case "--help", "-h", "help":
       try Terminal.write(help)
-      if words.isEmpty { exit(CommandError.Code.usage.rawValue) }
     case "--version":
-      try Terminal.write("telescope \(telescopeVersion) (libtorch \(Engine.version))\n")
+      try Terminal.write(version)
     case "explain":
       try ExplainCommand.run(Array(words.dropFirst()))
+    case nil:
+      throw CommandError(
+        .usage,
+        "No command is given; try telescope explain \"The capital of France is\", or "
+          + "telescope --help.")
     case let word?:
       throw CommandError(
         .usage, "Unknown command '\(word)'; the commands are: explain. See telescope --help.")
     }
   }
+
+  static let version = "telescope \(telescopeVersion) (libtorch \(Engine.version))\n"
 
   static let help = """
     telescope shows where inside a language model a prediction is made.
@@ -45,7 +64,7 @@ struct Main {
 }
 
 /// Ends the program on Ctrl-C with nothing half-written.
-final class Interruption {
+private final class Interruption {
   private let sources: [any DispatchSourceSignal]
 
   init() {
@@ -53,9 +72,10 @@ final class Interruption {
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
       source.setEventHandler {
-        OutputFile.abandon()
-        Terminal.note("telescope: Interrupted; no unfinished file was left.")
-        _exit(status)
+        OutputFile.abandon {
+          Terminal.note("telescope: Interrupted; no unfinished file was left.")
+          _exit(status)
+        }
       }
       source.resume()
       return source

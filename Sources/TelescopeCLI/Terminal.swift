@@ -1,33 +1,37 @@
 internal import Foundation
-internal import Synchronization
 internal import Telescope
 
-/// What the two output streams are connected to.
+/// What the standard streams are connected to.
 enum Terminal {
-  static var outputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
-  static var errorIsTerminal: Bool { isatty(STDERR_FILENO) == 1 }
-  static var inputIsTerminal: Bool { isatty(STDIN_FILENO) == 1 }
+  static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
-  private static func environment(_ name: String) -> String? {
+  /// The value of an environment variable that is set to something.
+  static func environment(_ name: String) -> String? {
     ProcessInfo.processInfo.environment[name].flatMap { $0.isEmpty ? nil : $0 }
   }
 
   /// How the report is shown: coloured only on a terminal, and never with NO_COLOR.
   static var style: TerminalStyle {
-    let color =
-      outputIsTerminal && environment("NO_COLOR") == nil && environment("TERM") != "dumb"
-    let locale =
-      environment("LC_ALL") ?? environment("LC_CTYPE") ?? environment("LANG") ?? "C.UTF-8"
-    let unicode = !["C", "POSIX"].contains(locale)
-    return TerminalStyle(width: width, color: color, unicode: unicode)
+    let color = isTerminal(STDOUT_FILENO) && environment("NO_COLOR") == nil && !isDumb
+    return TerminalStyle(width: width(STDOUT_FILENO), color: color, unicode: isUnicode)
   }
 
-  private static var width: Int {
+  /// Whether the terminal takes no control sequences.
+  static var isDumb: Bool { environment("TERM") == "dumb" }
+
+  /// Whether the locale says UTF-8, or nothing.
+  static var isUnicode: Bool {
+    guard let locale = environment("LC_ALL") ?? environment("LC_CTYPE") ?? environment("LANG")
+    else { return true }
+    let name = locale.lowercased()
+    return name.contains("utf-8") || name.contains("utf8")
+  }
+
+  /// The columns of a terminal; of anything else, $COLUMNS or 100.
+  static func width(_ descriptor: Int32) -> Int {
     var size = winsize()
-    if outputIsTerminal, ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 {
-      return Int(size.ws_col)
-    }
-    return environment("COLUMNS").flatMap { Int($0) }.map { max(20, $0) } ?? 100
+    if ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 { return Int(size.ws_col) }
+    return environment("COLUMNS").flatMap { Int($0) } ?? 100
   }
 
   /// Writes to standard output.
@@ -40,59 +44,39 @@ enum Terminal {
     }
   }
 
-  /// Writes a line to standard error.
+  /// Writes a line to standard error, whose failure nobody could be told of.
   static func note(_ text: String) {
-    Progress.current.clear()
-    FileHandle.standardError.write(Data((text + "\n").utf8))
+    Progress.current.end()
+    try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
+  }
+
+  /// All of standard input.
+  static func read() throws -> Data {
+    do {
+      return try FileHandle.standardInput.readToEnd() ?? Data()
+    } catch {
+      throw CommandError(
+        .inputOutput, "Standard input cannot be read; give it a text file or a pipe.")
+    }
   }
 }
 
-/// One line on standard error for what takes over a second.
-final class Progress: Sendable {
-  static let current = Progress()
+/// Standard input, line by line.
+final class InputLines {
+  private let stream = fdopen(STDIN_FILENO, "r")
+  private var buffer: UnsafeMutablePointer<CChar>?
+  private var capacity = 0
 
-  private struct State {
-    var isOn = false
-    var label = ""
-    var start = ContinuousClock.now
-    var shown = ContinuousClock.now
-    var isVisible = false
-  }
-  private let state = Mutex(State())
+  deinit { free(buffer) }
 
-  /// Starts a stage; shows nothing in its first second.
-  func begin(_ label: String, quiet: Bool) {
-    clear()
-    state.withLock {
-      $0.isOn = !quiet && Terminal.errorIsTerminal
-      $0.label = label
-      $0.start = .now
-      $0.shown = .now
-    }
-  }
-
-  /// Tells how much of the stage is done.
-  func update(_ share: Double) {
-    let line: String? = state.withLock {
-      let now = ContinuousClock.now
-      guard $0.isOn, now - $0.start > .seconds(1), now - $0.shown > .milliseconds(80) else {
-        return nil
-      }
-      $0.shown = now
-      $0.isVisible = true
-      let filled = Int((max(0, min(1, share)) * 24).rounded(.down))
-      let bar = String(repeating: "━", count: filled) + String(repeating: "╌", count: 24 - filled)
-      return "\r\($0.label) \(bar) \(Int(max(0, min(1, share)) * 100)) %\u{1B}[K"
-    }
-    if let line { FileHandle.standardError.write(Data(line.utf8)) }
-  }
-
-  /// Removes the line.
-  func clear() {
-    let wasVisible: Bool = state.withLock { state in
-      defer { state.isVisible = false }
-      return state.isVisible
-    }
-    if wasVisible { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+  /// The bytes of the next line without its end, or nil after the last.
+  func next() -> [UInt8]? {
+    guard let stream else { return nil }
+    let count = getline(&buffer, &capacity, stream)
+    guard count >= 0, let buffer else { return nil }
+    var line = UnsafeRawBufferPointer(start: buffer, count: count)[...]
+    if line.last == UInt8(ascii: "\n") { line.removeLast() }
+    if line.last == UInt8(ascii: "\r") { line.removeLast() }
+    return Array(line)
   }
 }
