@@ -32,11 +32,11 @@ let output = option("--json") ?? checkout.appending(path: "Benchmarks/results.js
 var measurements: [Measurement] = []
 var bounds: [Bound] = []
 
-func wanted(_ name: String) -> Bool { only.map { name.contains($0) } ?? true }
+@MainActor func wanted(_ name: String) -> Bool { only.map { name.contains($0) } ?? true }
 
 func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
 
-func compare(
+@MainActor func compare(
   _ name: String, turns: Int, must: Double?, aim: Double?, ours: () throws -> Void,
   twin: () throws -> Double
 ) throws {
@@ -55,7 +55,7 @@ func compare(
       + "\(String(format: "%.1f", found.ratio)) ×")
 }
 
-func bound(
+@MainActor func bound(
   _ name: String, _ unit: String, must: Double, aim: Double, turns: Int, _ body: () throws -> Double
 ) rethrows {
   guard wanted(name) else { return }
@@ -74,7 +74,7 @@ let twin = try Twin(
   python: checkout.appending(path: ".venv/bin/python"),
   script: reference.appending(path: "iglens_twin.py"), model: modelFile, threads: threads)
 
-func explain(_ prompt: Prompt, _ estimator: Estimator, generating: Bool = false) throws {
+@MainActor func explain(_ prompt: Prompt, _ estimator: Estimator, generating: Bool = false) throws {
   var options = Explainer.Options()
   options.method.estimator = estimator
   options.continuation =
