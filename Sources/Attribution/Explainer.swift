@@ -98,7 +98,8 @@ public struct Explainer {
     let forward = clock.lap()
     guard !trace.positions.isEmpty else {
       throw AttributionError(
-        .usage, "The model ends the text at once, so there is no continuation to explain; give one "
+        .usage,
+        "The model ends the text at once, so there is no continuation to explain; give one "
           + "with --answer, or use --every-token.")
     }
     let targets = try self.targets(trace, prompt, options)
@@ -156,7 +157,9 @@ public struct Explainer {
         whole: whole)
     }
     let last = prompt.ids.count - 1
-    guard last >= 0 else { throw ModelError(.usage, "The prompt is empty; give at least one token of text.") }
+    guard last >= 0 else {
+      throw ModelError(.usage, "The prompt is empty; give at least one token of text.")
+    }
     switch options.continuation {
     case .answer(let answer):
       guard !answer.isEmpty else {
@@ -167,7 +170,8 @@ public struct Explainer {
     case .everyToken:
       guard last > 0 else {
         throw AttributionError(
-          .usage, "--every-token: the text is one token long, so nothing precedes it; give a longer "
+          .usage,
+          "--every-token: the text is one token long, so nothing precedes it; give a longer "
             + "text, or leave --every-token out to explain its continuation.")
       }
       return try trace(prompt.ids, Array(0..<last))
@@ -207,13 +211,16 @@ public struct Explainer {
     let type = readout.type
     switch options.baseline {
     case .zero:
-      return (Tensor(repeating: 0, [trace.positions.count, width], type, on: loaded.model.device), [])
+      return (
+        Tensor(repeating: 0, [trace.positions.count, width], type, on: loaded.model.device), []
+      )
     case .embedding:
       return (path.state(-1, trace, loaded.model).to(type), [])
     case .finalOf:
       let run = try loaded.model.run([options.baselineIDs])
       let last = run.residual.slice(
-        options.baselineIDs.count - 1..<options.baselineIDs.count, along: 1).reshaped([1, width])
+        options.baselineIDs.count - 1..<options.baselineIDs.count, along: 1
+      ).reshaped([1, width])
       return (
         Tensor.concatenating(
           Array(repeating: last.to(type), count: trace.positions.count), along: 0), []
@@ -255,7 +262,8 @@ public struct Explainer {
     case .answer, .greedy: break
     case .everyToken, .positions:
       throw AttributionError(
-        .usage, "--contrast compares one continuation after two prompts; leave out --every-token "
+        .usage,
+        "--contrast compares one continuation after two prompts; leave out --every-token "
           + "and --position.")
     }
     guard !other.ids.isEmpty else {
@@ -385,7 +393,8 @@ public struct Explainer {
     let needed = forward + rows * perRow
     guard needed <= allowed else {
       throw AttributionError(
-        .memory, "This run needs about \(megabytes(needed)) beyond the model and --memory allows "
+        .memory,
+        "This run needs about \(megabytes(needed)) beyond the model and --memory allows "
           + "\(megabytes(allowed)); allow more, choose fewer layers, or shorten the prompt.")
     }
     return min(512, max(rows, (allowed - forward) / perRow))

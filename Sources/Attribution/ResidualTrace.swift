@@ -71,8 +71,8 @@ final class TraceRecorder {
 extension LanguageModel {
   /// Traces a given text at these positions: one forward pass.
   ///
-  /// - Parameter whole: whether to run the last token too, which predicts nothing here but belongs
-  ///   to an average over all positions.
+  /// With `whole`, the last token runs too: it predicts nothing here, but belongs to an average over
+  /// all positions.
   func trace(
     _ text: [Int], positions: [Int], layers: Set<Int>, averagedLayer: Int, whole: Bool
   ) throws -> ResidualTrace {

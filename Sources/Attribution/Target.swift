@@ -37,9 +37,7 @@ public enum Target: Sendable, Equatable {
   var needsSecondMoments: Bool { self == .entropy }
   var needsModel: Bool { self == .divergence }
 
-  /// F from a row's statistics.
-  ///
-  /// - Parameter modelEntropy: the entropy of the model's own output, for `kl`.
+  /// F from a row's statistics; `kl` also needs the entropy of the model's own output.
   package func value(_ row: SoftmaxRows.Reading, modelEntropy: Double) -> Double {
     switch self {
     case .probability: exp(row.targetLogit - row.logPartition)

@@ -12,12 +12,12 @@ extension Tensor {
     Tensor { ct_rms_norm(handle, weight.handle, epsilon, $0) }
   }
 
-  /// (x − mean) / √(variance + ε) · weight + bias over the last dimension (Ba et al. 2016).
+  /// (x − mean) / √(variance + ε) · weight + bias over the last dimension (Ba and others 2016).
   public func layerNorm(_ weight: Tensor, bias: Tensor?, epsilon: Double) -> Tensor {
     Tensor { ct_layer_norm(handle, weight.handle, bias?.handle, epsilon, $0) }
   }
 
-  /// Rotary position embedding (Su et al. 2021) of pairs (i, i + half).
+  /// Rotary position embedding (Su and others 2021) of pairs (i, i + half).
   ///
   /// - Parameters:
   ///   - cosine: [position, half]; dimensions past 2 · half pass through.

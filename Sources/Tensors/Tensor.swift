@@ -50,7 +50,8 @@ extension Tensor {
   ///   - type: the element type.
   ///   - fill: gets the uninitialised elements, contiguous, outermost dimension first.
   public init(
-    _ shape: [Int], _ type: ScalarType, filledBy fill: (UnsafeMutableRawBufferPointer) throws -> Void
+    _ shape: [Int], _ type: ScalarType,
+    filledBy fill: (UnsafeMutableRawBufferPointer) throws -> Void
   ) rethrows {
     let sizes = shape.map(Int64.init)
     self.init {

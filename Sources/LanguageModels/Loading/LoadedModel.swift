@@ -51,7 +51,8 @@ public struct LoadedModel {
       of: checkpoint, type: type, on: device, ignoringKeys: ignoredKeys, progress: progress)
     guard tokenizer.vocabularySize <= model.shape.vocabulary else {
       throw ModelError(
-        .badData, "\(checkpoint.name): the tokenizer has \(tokenizer.vocabularySize) tokens and "
+        .badData,
+        "\(checkpoint.name): the tokenizer has \(tokenizer.vocabularySize) tokens and "
           + "the model \(model.shape.vocabulary); they are from different models.")
     }
   }
@@ -91,8 +92,10 @@ private func checkMemory(for checkpoint: Checkpoint, type: ScalarType, limit: In
   guard needed > allowed else { return }
   let source = limit == nil ? "this machine has free" : "--memory allows"
   throw ModelError(
-    .memory, "\(checkpoint.name): its weights take \(megabytes(needed)) as \(type.name), more than "
-      + "the \(megabytes(allowed)) \(source); use --dtype bfloat16, a smaller model, or more memory.")
+    .memory,
+    "\(checkpoint.name): its weights take \(megabytes(needed)) as \(type.name), more than "
+      + "the \(megabytes(allowed)) \(source); use --dtype bfloat16, a smaller model, or more memory."
+  )
 }
 
 /// Bytes for people: `512 MB`.
@@ -117,7 +120,8 @@ extension Tokenizer {
     func value(_ key: String) -> GGUFValue? { metadata["tokenizer.ggml." + key] }
     guard let kind = value("model")?.string, kind == "gpt2" else {
       throw ModelError(
-        .badData, "\(file): its tokenizer is '\(value("model")?.string ?? "absent")'; Telescope "
+        .badData,
+        "\(file): its tokenizer is '\(value("model")?.string ?? "absent")'; Telescope "
           + "reads byte-level BPE ('gpt2') from GGUF files.")
     }
     guard let tokens = value("tokens")?.strings, let merges = value("merges")?.strings else {
