@@ -46,7 +46,7 @@ fixtures: setup
 	Scripts/python-environment.sh
 	.venv/bin/python Scripts/make-model-fixtures.py
 	.venv/bin/python Scripts/make-checkpoint-fixtures.py
-	.venv/bin/python Scripts/make-tokenizer-fixtures.py
+	.venv/bin/python Scripts/make-tokenizer-fixtures.py .deps/models/SmolLM2-135M-Instruct.Q4_1.gguf
 
 clean:
 	rm -rf .build Benchmarks/.build Documentation
