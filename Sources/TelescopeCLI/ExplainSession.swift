@@ -36,7 +36,7 @@ struct ExplainSession {
     options.layers = request.layers
     options.baseline = request.baseline
     options.compatible = request.isCompatible
-    options.memory = common.memory
+    options.memory = common.memory.map { $0 - loaded.weightBytes }
     options.method.estimator = request.estimator
     options.method.onsetFraction = request.onset
     options.method.top = request.top

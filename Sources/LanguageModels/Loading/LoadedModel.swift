@@ -14,6 +14,8 @@ public struct LoadedModel {
   public let name: String
   /// The files that hold the weights.
   public let files: [URL]
+  /// The memory that the weights take, in bytes.
+  public let weightBytes: Int
   /// The text of the model's chat template, if it has one.
   public var chatTemplate: String? { tokenizer.chatTemplate }
 
@@ -35,7 +37,7 @@ public struct LoadedModel {
   ) throws {
     try device.prepare()
     let checkpoint = try Checkpoint(url)
-    try checkMemory(for: checkpoint, type: type, limit: memory)
+    weightBytes = try checkMemory(for: checkpoint, type: type, limit: memory)
     tokenizer = try Tokenizer(of: checkpoint)
     name = checkpoint.name
     files = checkpoint.files
@@ -46,7 +48,8 @@ public struct LoadedModel {
     }
     guard tokenizer.vocabularySize <= model.shape.vocabulary else {
       throw ModelError(
-        .badData, "\(checkpoint.name): the tokenizer has \(tokenizer.vocabularySize) tokens and "
+        .badData,
+        "\(checkpoint.name): the tokenizer has \(tokenizer.vocabularySize) tokens and "
           + "the model \(model.shape.vocabulary); they are from different models.")
     }
   }
@@ -65,19 +68,23 @@ func availableMemory() -> Int? {
   #endif
 }
 
-private func checkMemory(for checkpoint: Checkpoint, type: ScalarType, limit: Int?) throws {
+private func checkMemory(
+  for checkpoint: Checkpoint, type: ScalarType, limit: Int?
+) throws -> Int {
   let needed = checkpoint.tensors.values.reduce(0) { $0 + $1.elementCount } * type.bytes
   let allowed = limit ?? availableMemory() ?? .max
-  guard needed > allowed else { return }
+  guard needed > allowed else { return needed }
   let source = limit == nil ? "this machine has free" : "--memory allows"
   throw ModelError(
-    .memory, "\(checkpoint.name): its weights take \(megabytes(needed)) as \(type.name), more than "
-      + "the \(megabytes(allowed)) \(source); use --dtype bfloat16, a smaller model, or more memory.")
+    .memory,
+    "\(checkpoint.name): its weights take \(megabytes(needed)) as \(type.name), more than "
+      + "the \(megabytes(allowed)) \(source); use --dtype bfloat16, a smaller model, or more memory."
+  )
 }
 
-/// Bytes for people: `512 MB`.
+/// Bytes for people: `512 MB`, `12 kB`.
 package func megabytes(_ bytes: Int) -> String {
-  "\((bytes + 500_000) / 1_000_000) MB"
+  bytes < 1_000_000 ? "\((bytes + 500) / 1_000) kB" : "\((bytes + 500_000) / 1_000_000) MB"
 }
 
 extension Tokenizer {
@@ -97,7 +104,8 @@ extension Tokenizer {
     func value(_ key: String) -> GGUFValue? { metadata["tokenizer.ggml." + key] }
     guard let kind = value("model")?.string, kind == "gpt2" else {
       throw ModelError(
-        .badData, "\(file): its tokenizer is '\(value("model")?.string ?? "absent")'; Telescope "
+        .badData,
+        "\(file): its tokenizer is '\(value("model")?.string ?? "absent")'; Telescope "
           + "reads byte-level BPE ('gpt2') from GGUF files.")
     }
     guard let tokens = value("tokens")?.strings, let merges = value("merges")?.strings else {
