@@ -279,8 +279,9 @@ def render(source, case):
     try:
         return {"text": template.render(
             messages=case["messages"], add_generation_prompt=case["add_generation_prompt"],
-            bos_token="<s>", eos_token="</s>", tools=None, documents=None, **case.get("variables", {}))}
-    except jinja2.exceptions.TemplateError as error:
+            **{"bos_token": "<s>", "eos_token": "</s>", "tools": None, "documents": None,
+               **case.get("variables", {})})}
+    except (jinja2.exceptions.TemplateError, TypeError) as error:
         return {"error": str(error)}
 
 

@@ -12,7 +12,7 @@ public struct Explainer {
   /// Prepares a loaded model.
   public init(_ loaded: LoadedModel) throws {
     self.loaded = loaded
-    readout = try withEngineErrors { Readout(loaded.model) }
+    readout = try withEngineErrors { Readout(loaded.model.unembedding) }
   }
 
   /// What is to be explained of a prompt.

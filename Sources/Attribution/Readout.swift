@@ -1,5 +1,5 @@
 public import LanguageModels
-internal import Tensors
+package import Tensors
 
 /// The readout f(h) of a model: softmax of U·N(h) + c at single residual vectors, streamed.
 ///
@@ -8,7 +8,7 @@ internal import Tensors
 /// when the model is.
 public struct Readout {
   /// The final norm, without its shift.
-  let norm: Norm
+  package let norm: Norm
   /// κ, or 0.
   let cap: Double
   /// The element type of the products.
@@ -20,12 +20,11 @@ public struct Readout {
   /// The vocabulary entries of one slice.
   private static let slice = 2048
 
-  /// The readout of a model.
+  /// The readout of a model's final norm and head.
   ///
   /// - Complexity: one product of the unembedding with a vector where the norm has a shift.
-  public init(_ model: any LanguageModel) {
-    let head = model.unembedding
-    let type: ScalarType = model.type == .float64 ? .float64 : .float32
+  public init(_ head: Unembedding) {
+    let type: ScalarType = head.weight.type == .float64 ? .float64 : .float32
     self.type = type
     weight = head.weight
     cap = head.softCap ?? 0
@@ -50,20 +49,26 @@ public struct Readout {
   }
 
   /// What is asked of one row.
-  struct Question {
+  package struct Question {
     /// The token y.
-    var token: Int
+    package var token: Int
     /// The token x of a difference.
-    var versus: Int?
+    package var versus: Int?
     /// The row that holds the model's own state.
-    var model: Int
+    package var model: Int
+
+    package init(token: Int, versus: Int?, model: Int) {
+      self.token = token
+      self.versus = versus
+      self.model = model
+    }
   }
 
   /// What is read from rows and, on the way, from points between them.
-  struct Reading {
-    var rows: [SoftmaxRows.Reading]
+  package struct Reading {
+    package var rows: [SoftmaxRows.Reading]
     /// [segment][point].
-    var points: [[SoftmaxPoints.Reading]]
+    package var points: [[SoftmaxPoints.Reading]]
   }
 
   /// Reads rows, and points on segments between them, in one sweep over the vocabulary.
@@ -76,7 +81,7 @@ public struct Readout {
   ///   - segments: pairs of rows with the mixtures to read between them.
   ///   - progress: told the share of the vocabulary seen.
   /// - Complexity: rows × width × vocabulary multiplications, whatever the number of points.
-  func read(
+  package func read(
     _ states: Tensor, _ questions: [Question], _ target: Target, top: Int,
     segments: [(from: Int, to: Int, points: [SoftmaxPoints.Mixture])] = [],
     progress: (Double) -> Void = { _ in }

@@ -1,6 +1,6 @@
 internal import Foundation
-internal import LanguageModels
-internal import Tensors
+package import LanguageModels
+package import Tensors
 
 // A straight segment h(t) = (1 − t) a + t b of the residual stream, seen through the final norm.
 //
@@ -20,7 +20,7 @@ internal import Tensors
 // which is smooth where the straight variable is stiff: near a zero end.
 
 /// The geometry of one segment: what its mixtures need to know of its two ends.
-struct Segment {
+package struct Segment {
   /// (ā·ā, ā·b̄, b̄·b̄)/d + ε.
   private let aa: Double
   private let ab: Double
@@ -29,7 +29,7 @@ struct Segment {
   /// - Parameters:
   ///   - a: the state at the start, [width].
   ///   - b: the state at the end.
-  init(_ a: ArraySlice<Double>, _ b: ArraySlice<Double>, _ norm: Norm) {
+  package init(_ a: ArraySlice<Double>, _ b: ArraySlice<Double>, _ norm: Norm) {
     let width = Double(a.count)
     var (meanA, meanB) = (0.0, 0.0)
     if norm.kind == .layer {
@@ -49,7 +49,7 @@ struct Segment {
   }
 
   /// The mixture at t, with slopes d/dt.
-  func straight(_ t: Double) -> SoftmaxPoints.Mixture {
+  package func straight(_ t: Double) -> SoftmaxPoints.Mixture {
     let s = 1 - t
     let square = s * s * aa + 2 * s * t * ab + t * t * bb
     let scale = square.squareRoot()
@@ -69,7 +69,7 @@ struct Segment {
 
   /// The mixture at the share u of the angle, with slopes d/du; nil where the ends are so nearly
   /// parallel or opposed that sin φ carries no digits.
-  func circular(_ u: Double) -> SoftmaxPoints.Mixture? {
+  package func circular(_ u: Double) -> SoftmaxPoints.Mixture? {
     let angle = self.angle
     let sine = sin(angle)
     guard sine > 1e-4 else { return nil }

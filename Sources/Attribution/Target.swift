@@ -1,5 +1,5 @@
 internal import Foundation
-internal import Tensors
+package import Tensors
 
 /// What is explained: a scalar function F of one position's logits z, with p = softmax(z).
 public enum Target: Sendable, Equatable {
@@ -40,7 +40,7 @@ public enum Target: Sendable, Equatable {
   /// F from a row's statistics.
   ///
   /// - Parameter modelEntropy: the entropy of the model's own output, for `kl`.
-  func value(_ row: SoftmaxRows.Reading, modelEntropy: Double) -> Double {
+  package func value(_ row: SoftmaxRows.Reading, modelEntropy: Double) -> Double {
     switch self {
     case .probability: exp(row.targetLogit - row.logPartition)
     case .logProbability: row.targetLogit - row.logPartition
@@ -55,7 +55,7 @@ public enum Target: Sendable, Equatable {
   }
 
   /// dF/dt = Σ_v ∂F/∂z_v · dz_v/dt (table of the closed form), from a point's statistics.
-  func slope(_ point: SoftmaxPoints.Reading) -> Double {
+  package func slope(_ point: SoftmaxPoints.Reading) -> Double {
     let target = point.targetSlope - point.meanSlope
     let versus = point.versusSlope - point.meanSlope
     switch self {

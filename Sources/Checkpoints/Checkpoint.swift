@@ -41,7 +41,7 @@ public struct Checkpoint: Sendable {
   public init(_ url: URL) throws(CheckpointError) {
     var isFolder: ObjCBool = false
     let exists = FileManager.default.fileExists(
-      atPath: url.path(percentEncoded: false), isDirectory: &isFolder)
+      atPath: url.plainPath, isDirectory: &isFolder)
     if exists, isFolder.boolValue {
       try self.init(folder: url)
     } else if url.lastPathComponent.hasSuffix(".index.json") {
@@ -52,7 +52,7 @@ public struct Checkpoint: Sendable {
   }
 
   private init(folder: URL) throws(CheckpointError) {
-    let path = folder.path(percentEncoded: false)
+    let path = folder.plainPath
     let names: [String]
     do {
       names = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
@@ -103,7 +103,7 @@ public struct Checkpoint: Sendable {
       if let count = gguf.metadata["split.count"]?.integer, count > 1 {
         throw CheckpointError(
           .unsupported,
-          "\(file.path(percentEncoded: false)): this is one of \(count) parts of a model; join them "
+          "\(file.plainPath): this is one of \(count) parts of a model; join them "
             + "with llama-gguf-split --merge")
       }
       format = .gguf
@@ -131,7 +131,7 @@ public struct Checkpoint: Sendable {
 
   private static func configuration(beside file: URL) throws(CheckpointError) -> JSON {
     let url = file.deletingLastPathComponent().appending(path: "config.json")
-    let path = url.path(percentEncoded: false)
+    let path = url.plainPath
     do throws(CheckpointError) {
       let value = try readJSON(url, largest: largestConfiguration, allowNonFinite: true)
       guard value.object != nil else {
@@ -148,7 +148,7 @@ public struct Checkpoint: Sendable {
   }
 
   private static func format(of file: MappedFile) throws(CheckpointError) -> Format {
-    let path = file.url.path(percentEncoded: false)
+    let path = file.url.plainPath
     return try file.withBytes { (bytes) throws(CheckpointError) in
       if bytes.starts(with: "GGUF".utf8) { return .gguf }
       if bytes.starts(with: [0x50, 0x4B, 0x03, 0x04]) || bytes.starts(with: [0x80, 0x02]) {

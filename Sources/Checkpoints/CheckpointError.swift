@@ -52,3 +52,11 @@ func quoted(_ text: String) -> String {
   let shown = text.unicodeScalars.prefix(80).map { $0.escaped(asASCII: false) }.joined()
   return "'\(shown)" + (text.unicodeScalars.count > 80 ? "…'" : "'")
 }
+
+extension URL {
+  /// The path as a message shows it: a folder's without the slash at its end.
+  var plainPath: String {
+    let path = path(percentEncoded: false)
+    return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+  }
+}

@@ -33,7 +33,7 @@ public struct ModelHash: Sendable {
   /// The hash of a checkpoint's files.
   ///
   /// - Parameter checkpoint: The checkpoint.
-  /// - Returns: 64 hexadecimal digits; see ``hash(of:)-([URL])``.
+  /// - Returns: 64 hexadecimal digits; of several files, see the other overload.
   /// - Throws: `missing` or `unreadable`.
   public func hash(of checkpoint: Checkpoint) throws(CheckpointError) -> String {
     try hash(of: checkpoint.files)
@@ -76,7 +76,7 @@ public struct ModelHash: Sendable {
   }
 
   private static func stamp(of file: URL) -> Stamp? {
-    let path = file.resolvingSymlinksInPath().path(percentEncoded: false)
+    let path = file.resolvingSymlinksInPath().plainPath
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }
     #if canImport(Darwin)

@@ -24,7 +24,7 @@ extension JSON {
     return try parser.document()
   }
 
-  /// Reads one JSON text that fills the bytes; see ``parse(_:maximumDepth:allowNonFinite:)``.
+  /// Reads one JSON text that fills the bytes, by the same rules as for a raw buffer.
   ///
   /// - Parameters:
   ///   - bytes: The text: `[UInt8]`, `Data`, a string's `utf8`.

@@ -156,7 +156,7 @@ struct CheckpointTests {
 
   private func opening(_ name: String) -> String {
     failure {
-      try Checkpoint(URL(filePath: folder.path + "/" + name, directoryHint: .notDirectory))
+      try Checkpoint(URL(filePath: folder.path + "/" + name))
     }
   }
 }

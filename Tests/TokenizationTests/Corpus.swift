@@ -9,12 +9,16 @@ enum Corpus {
   static let lines: [String] = load("corpus.json").array!.map { $0.string! }
 
   static func load(_ name: String) -> JSON {
-    let data = try! Data(contentsOf: Fixtures.url("tokenization/" + name))
-    return try! JSON.parse(data)
+    guard let json = try? JSON.parse(bytes(name)) else { fatalError("\(name) is not JSON") }
+    return json
   }
 
   static func bytes(_ name: String) -> [UInt8] {
-    Array(try! Data(contentsOf: Fixtures.url("tokenization/" + name)))
+    let path = Fixtures.url("tokenization/" + name).path
+    guard let data = FileManager.default.contents(atPath: path) else {
+      fatalError("\(path) cannot be read")
+    }
+    return Array(data)
   }
 
   /// Reference ids with special tokens as text, and for lines where it differs with them found.
@@ -40,7 +44,8 @@ enum Corpus {
     var wrong = 0
     for (index, line) in lines.enumerated() {
       for special in [false, true] {
-        let wanted = special ? reference.special[index] ?? reference.plain[index] : reference.plain[index]
+        let wanted =
+          special ? reference.special[index] ?? reference.plain[index] : reference.plain[index]
         let found = tokenizer.encode(line, specialTokens: special).ids
         if found != wanted, wrong < 5 {
           wrong += 1

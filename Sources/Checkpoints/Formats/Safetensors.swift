@@ -63,7 +63,7 @@ struct SafetensorsReader {
 
   init(_ file: MappedFile) {
     self.file = file
-    path = file.url.path(percentEncoded: false)
+    path = file.url.plainPath
     let length =
       file.count < 8
       ? 0 : file.bytes.loadUnaligned(as: UInt64.self).littleEndian

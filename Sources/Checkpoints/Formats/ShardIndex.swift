@@ -20,7 +20,7 @@ public struct ShardIndex: Sendable {
   /// - Parameter url: Where the index is.
   /// - Throws: `missing`, `unreadable` or `malformed`.
   public init(_ url: URL) throws(CheckpointError) {
-    let path = url.path(percentEncoded: false)
+    let path = url.plainPath
     let value = try readJSON(url, largest: Self.largestFile)
     guard let members = value["weight_map"]?.members else {
       throw CheckpointError.malformed(path, "the index has no 'weight_map'")
@@ -54,7 +54,7 @@ public struct ShardIndex: Sendable {
   /// - Throws: What opening a shard throws, and `malformed` where index and shards disagree.
   public func open() throws(CheckpointError) -> [String: StoredTensor] {
     var tensors = [String: StoredTensor](minimumCapacity: shardOfTensor.count)
-    let path = url.path(percentEncoded: false)
+    let path = url.plainPath
     for url in shards {
       let shard = url.lastPathComponent
       for (name, tensor) in try Safetensors(url).tensors.sorted(by: { $0.key < $1.key }) {
@@ -87,7 +87,7 @@ public struct ShardIndex: Sendable {
     }
     let file = folder.appending(path: shard)
     // A symbolic link to nowhere resolves to itself and is missing when opened.
-    let target = file.resolvingSymlinksInPath().path(percentEncoded: false)
+    let target = file.resolvingSymlinksInPath().plainPath
     let allowed = containers(of: folder)
     guard allowed.contains(where: { target.utf8.starts(with: ($0 + "/").utf8) }) else {
       throw CheckpointError(
@@ -99,13 +99,13 @@ public struct ShardIndex: Sendable {
   /// The folder, and where it is a snapshot in the Hugging Face cache, the folder of its contents.
   private static func containers(of folder: URL) -> [String] {
     let folder = folder.resolvingSymlinksInPath()
-    var paths = [folder.path(percentEncoded: false)]
+    var paths = [folder.plainPath]
     let parent = folder.deletingLastPathComponent()
     if parent.lastPathComponent == "snapshots" {
       let blobs = parent.deletingLastPathComponent().appending(path: "blobs")
-      paths.append(blobs.resolvingSymlinksInPath().path(percentEncoded: false))
+      paths.append(blobs.resolvingSymlinksInPath().plainPath)
     }
-    return paths.map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
+    return paths
   }
 }
 
@@ -114,7 +114,7 @@ func readJSON(
   _ url: URL, largest: Int, allowNonFinite: Bool = false
 ) throws(CheckpointError) -> JSON {
   let file = try MappedFile(url)
-  let path = url.path(percentEncoded: false)
+  let path = url.plainPath
   guard file.count <= largest else {
     throw CheckpointError.malformed(
       path, "the file has \(file.count) bytes where \(largest) are the most")

@@ -75,3 +75,20 @@ public enum ElementType: String, Sendable, CaseIterable {
   /// Whether weights are packed in blocks with shared scales.
   public var isQuantised: Bool { blockSize > 1 }
 }
+
+/// The number of elements and bytes of a tensor, or nothing where they overflow.
+func checkedSize(_ shape: [Int], _ type: ElementType) -> (elements: Int, bytes: Int)? {
+  // A zero extent makes the tensor empty, but may not hide another extent's overflow.
+  var elements = 1
+  var bound = 1
+  for extent in shape {
+    guard extent >= 0 else { return nil }
+    let (product, overflow) = bound.multipliedReportingOverflow(by: max(1, extent))
+    if overflow { return nil }
+    bound = product
+    elements *= extent
+  }
+  let (_, overflow) = (bound / type.blockSize).multipliedReportingOverflow(by: type.bytesPerBlock)
+  if overflow { return nil }
+  return (elements, elements / type.blockSize * type.bytesPerBlock)
+}

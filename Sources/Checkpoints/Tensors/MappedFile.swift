@@ -15,7 +15,7 @@ public final class MappedFile: Sendable {
   /// - Parameter url: Where the file is.
   /// - Throws: `missing`, or `unreadable` for what is no regular file or may not be read.
   public init(_ url: URL) throws(CheckpointError) {
-    let path = url.path(percentEncoded: false)
+    let path = url.plainPath
     // Opening a pipe without O_NONBLOCK would wait for a writer.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
@@ -67,7 +67,7 @@ public final class MappedFile: Sendable {
     guard
       let address = mmap(
         nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0), address != MAP_FAILED
-    else { throw CheckpointError.unreadable(url.path(percentEncoded: false), errno: errno) }
+    else { throw CheckpointError.unreadable(url.plainPath, errno: errno) }
     UnsafeMutableRawBufferPointer(start: address, count: bytes.count).copyBytes(from: bytes)
     base = UnsafeRawPointer(address)
   }

@@ -11,6 +11,14 @@ public struct Unembedding {
   /// κ of z = κ·tanh(l/κ); nil for z = l.
   public var softCap: Double?
 
+  /// Describes a readout.
+  public init(norm: Norm, weight: Tensor, bias: Tensor?, softCap: Double?) {
+    self.norm = norm
+    self.weight = weight
+    self.bias = bias
+    self.softCap = softCap
+  }
+
   /// The model's own logits, the ordinary way: [batch, position, vocabulary].
   public func logits(_ residual: Tensor, pass: Pass = .plain) -> Tensor {
     let normed = pass(.finalNorm, norm(residual))

@@ -1,4 +1,4 @@
-internal import Checkpoints
+public import Checkpoints
 public import Foundation
 internal import StrictJSON
 public import Tensors
@@ -18,6 +18,14 @@ public struct LoadedModel {
   public let weightBytes: Int
   /// The text of the model's chat template, if it has one.
   public var chatTemplate: String? { tokenizer.chatTemplate }
+
+  /// Joins a network and a tokenizer that were made elsewhere.
+  public init(model: any LanguageModel, tokenizer: Tokenizer, name: String, files: [URL] = []) {
+    self.model = model
+    self.tokenizer = tokenizer
+    self.name = name
+    self.files = files
+  }
 
   /// Loads a GGUF file, a safetensors file, or a Hugging Face model folder.
   ///
@@ -41,17 +49,29 @@ public struct LoadedModel {
     tokenizer = try Tokenizer(of: checkpoint)
     name = checkpoint.name
     files = checkpoint.files
-    model = try withEngineErrors {
-      try loadFamily(
-        checkpoint, WeightReader(checkpoint, type: type, device: device, progress: progress),
-        ignoring: ignoredKeys)
-    }
+    model = try loadNetwork(
+      of: checkpoint, type: type, on: device, ignoringKeys: ignoredKeys, progress: progress)
     guard tokenizer.vocabularySize <= model.shape.vocabulary else {
       throw ModelError(
         .badData,
         "\(checkpoint.name): the tokenizer has \(tokenizer.vocabularySize) tokens and "
           + "the model \(model.shape.vocabulary); they are from different models.")
     }
+  }
+}
+
+/// The network of an opened checkpoint, without its tokenizer.
+///
+/// - Throws: `ModelError` when configuration and weights do not make a model that Telescope knows;
+///   `EngineError` when memory runs out.
+public func loadNetwork(
+  of checkpoint: Checkpoint, type: ScalarType = .float32, on device: Device = .cpu,
+  ignoringKeys ignoredKeys: Set<String> = [], progress: ((Double) -> Void)? = nil
+) throws -> any LanguageModel {
+  try withEngineErrors {
+    try loadFamily(
+      checkpoint, WeightReader(checkpoint, type: type, device: device, progress: progress),
+      ignoring: ignoredKeys)
   }
 }
 

@@ -25,6 +25,7 @@ struct BytePairModel: Sendable {
   ///   - merges: The merges by rank.
   ///   - ignoresMerges: Whether a piece that is a token is taken whole.
   ///   - file: What messages call the source.
+  /// - Throws: A merge that the vocabulary has no tokens for.
   init(
     tokens: [String], isText: (Int) -> Bool, merges: MergeList, ignoresMerges: Bool, file: String
   ) throws(TokenizationError) {

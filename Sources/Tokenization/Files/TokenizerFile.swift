@@ -20,8 +20,8 @@ struct TokenizerFile {
     try refuse(model, "continuing_subword_prefix", unless: { $0.string == "" })
     try refuse(model, "end_of_word_suffix", unless: { $0.string == "" })
     try refuse(model, "byte_fallback", unless: { $0.boolean == false })
-    let added = try addedTokens()
     let tokens = try vocabulary(model)
+    let added = try addedTokens(limit: Self.limit(tokens.count))
     var steps: [PreTokenizer] = []
     let bytesSeen = try appendSteps(root["pre_tokenizer"], to: &steps)
     guard bytesSeen else {
@@ -45,6 +45,9 @@ struct TokenizerFile {
       parts.model.unknown = UInt32(id)
     }
     if let begin = try beginning(root["post_processor"]) {
+      guard begin < tokens.count || isAdded.contains(begin) else {
+        throw malformed("the 'post_processor' begins with the token \(begin), which there is not")
+      }
       parts.bos = begin
       parts.addsBOS = true
     }
@@ -62,12 +65,15 @@ struct TokenizerFile {
 
   // MARK: Vocabulary and merges
 
+  /// What every id must be below, given the number of tokens.
+  private static func limit(_ count: Int) -> Int { 2 * count + 65_536 }
+
   private func vocabulary(_ model: JSON) throws(TokenizationError) -> [String] {
     guard let members = model["vocab"]?.members else {
       throw malformed("'model.vocab' is missing or not an object")
     }
     // Ids are an index: one far beyond the number of tokens is a lie that would cost memory.
-    let limit = 2 * members.count + 65_536
+    let limit = Self.limit(members.count)
     var tokens: [String] = []
     tokens.reserveCapacity(members.count)
     var taken = [Bool](repeating: false, count: members.count)
@@ -113,14 +119,16 @@ struct TokenizerFile {
     return .pairs(merges)
   }
 
-  private func addedTokens() throws(TokenizationError) -> [AddedTokens.Token] {
+  private func addedTokens(limit: Int) throws(TokenizationError) -> [AddedTokens.Token] {
     guard let value = root["added_tokens"], !value.isNull else { return [] }
     guard let entries = value.array else { throw malformed("'added_tokens' is \(value.kind)") }
     var tokens: [AddedTokens.Token] = []
     for (index, entry) in entries.enumerated() {
-      guard let id = entry["id"]?.integer, id >= 0, id < Int(Int32.max),
+      guard let id = entry["id"]?.integer, id >= 0, id < limit,
         let text = entry["content"]?.string
-      else { throw malformed("added token \(index) has no 'id' or no 'content'") }
+      else {
+        throw malformed("added token \(index) has no 'content' or no 'id' below \(limit)")
+      }
       tokens.append(
         AddedTokens.Token(
           id: id, text: text, isSpecial: try flag(entry, "special") ?? false,
@@ -184,7 +192,10 @@ struct TokenizerFile {
     }
     // Removing what is between the matches leaves the matches, which fill the text.
     var keepsAll = (behavior == "Isolated" && !inverted)
-    if case .numbers = pattern {} else { keepsAll = keepsAll || (behavior == "Removed" && inverted) }
+    if case .numbers = pattern {
+    } else {
+      keepsAll = keepsAll || (behavior == "Removed" && inverted)
+    }
     guard keepsAll else {
       throw unsupported(
         "pre_tokenizer", "Split \(behavior)\(inverted ? " inverted" : "")", known: "Split Isolated")
@@ -200,8 +211,8 @@ struct TokenizerFile {
       return true
     case "Sequence":
       var composes = false
-      for entry in value["normalizers"]?.array ?? [] {
-        if try self.composes(entry) { composes = true }
+      for entry in value["normalizers"]?.array ?? [] where try self.composes(entry) {
+        composes = true
       }
       return composes
     case let other:
@@ -231,7 +242,7 @@ struct TokenizerFile {
         }
         guard !textSeen, beginning == nil, let name = item["SpecialToken"]?["id"]?.string else {
           throw unsupported(
-            "post_processor", "TemplateProcessing with tokens after the text or several before it",
+            "post_processor", "TemplateProcessing beyond a beginning",
             known: "one token before the text")
         }
         guard let ids = value["special_tokens"]?[name]?["ids"]?.array, ids.count == 1,

@@ -71,6 +71,8 @@ struct PieceScanner {
 
   private static let apostrophe = UInt8(ascii: "'")
 
+  /// A piece of GPT-2's pattern.
+  ///
   /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
   func wordPiece(_ start: Int) -> Int {
     if text[start] == Self.apostrophe, let end = contraction(start, ignoringCase: false) {
@@ -89,6 +91,8 @@ struct PieceScanner {
     return run(first.kind, from: index + first.length)
   }
 
+  /// A piece of the pattern of Llama 3 and Qwen 2.
+  ///
   /// `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,n}| ?[^\s\p{L}\p{N}]+[\r\n]*|`
   /// `\s*[\r\n]+|\s+(?!\S)|\s+`
   func linePiece(_ start: Int, _ maximumDigits: Int) -> Int {

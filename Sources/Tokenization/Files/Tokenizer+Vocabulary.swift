@@ -34,7 +34,8 @@ extension Tokenizer {
       case nil:
         throw TokenizationError(
           .malformed,
-          "\(file): token \(id) has the type \(type), which GGUF does not have; the file is damaged.")
+          "\(file): token \(id) has the type \(type), which GGUF does not have; the file is damaged."
+        )
       }
     }
     let named = [

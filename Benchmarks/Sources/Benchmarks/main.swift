@@ -1,0 +1,221 @@
+// Telescope beside the paper's procedure in PyTorch, turn by turn in one run.
+//
+//   make bench
+//   Benchmarks/.build/release/Benchmarks [--threads N] [--turns N] [--only WORD] [--json FILE]
+
+import Foundation
+import Telescope
+
+struct Prompt: Codable {
+  var tokens: Int
+  var text: String
+  var ids: [Int]
+  var answer: [Int]
+}
+
+func option(_ name: String) -> String? {
+  let words = CommandLine.arguments
+  return words.firstIndex(of: name).flatMap { $0 + 1 < words.count ? words[$0 + 1] : nil }
+}
+
+let checkout = URL(fileURLWithPath: #filePath)
+  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+  .deletingLastPathComponent()
+let reference = checkout.appending(path: "Benchmarks/Reference")
+let modelFile = checkout.appending(path: ".deps/models/SmolLM2-135M-Instruct.Q4_1.gguf")
+let threads = option("--threads").flatMap { Int($0) } ?? 2
+let turns = option("--turns").flatMap { Int($0) } ?? 5
+let slowTurns = max(3, turns / 2)
+let only = option("--only")
+let output = option("--json") ?? checkout.appending(path: "Benchmarks/results.json").path
+
+var measurements: [Measurement] = []
+var bounds: [Bound] = []
+
+func wanted(_ name: String) -> Bool { only.map { name.contains($0) } ?? true }
+
+func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+
+func compare(
+  _ name: String, turns: Int, must: Double?, aim: Double?, ours: () throws -> Void,
+  twin: () throws -> Double
+) throws {
+  guard wanted(name) else { return }
+  try ours()
+  var mine: [Double] = []
+  var theirs: [Double] = []
+  for _ in 0..<turns {
+    theirs.append(try twin())
+    mine.append(try milliseconds(ours))
+  }
+  let found = Measurement(name: name, ours: mine, twin: theirs, must: must, aim: aim)
+  measurements.append(found)
+  say(
+    "\(name): ours \(Int(found.ourMedian)) ms, PyTorch \(Int(found.twinMedian)) ms, "
+      + "\(String(format: "%.1f", found.ratio)) ×")
+}
+
+func bound(
+  _ name: String, _ unit: String, must: Double, aim: Double, turns: Int, _ body: () throws -> Double
+) rethrows {
+  guard wanted(name) else { return }
+  let values = try (0..<turns).map { _ in try body() }
+  let found = Bound(name: name, values: values, unit: unit, must: must, aim: aim)
+  bounds.append(found)
+  say("\(name): \(found.value) \(unit)")
+}
+
+Engine.threads = threads
+let prompts = try JSONDecoder().decode(
+  [Prompt].self, from: Data(contentsOf: reference.appending(path: "prompts.json")))
+let loaded = try LoadedModel(at: modelFile)
+let explainer = try Explainer(loaded)
+let twin = try Twin(
+  python: checkout.appending(path: ".venv/bin/python"),
+  script: reference.appending(path: "iglens_twin.py"), model: modelFile, threads: threads)
+
+func explain(_ prompt: Prompt, _ estimator: Estimator, generating: Bool = false) throws {
+  var options = Explainer.Options()
+  options.method.estimator = estimator
+  options.continuation =
+    generating ? .greedy(atMost: prompt.answer.count) : .answer(prompt.answer)
+  _ = try explainer.explain(.init(text: prompt.text, ids: prompt.ids), options)
+}
+
+func request(
+  _ prompt: Prompt, _ estimator: String, generating: Bool = false
+) -> [String: Any] {
+  var request: [String: Any] = [
+    "task": "explain", "ids": prompt.ids, "estimator": estimator, "steps": 64,
+  ]
+  request[generating ? "generate" : "answer"] = generating ? prompt.answer.count : prompt.answer
+  return request
+}
+
+// Both sides explain the same: before anything is timed, their numbers must agree.
+for prompt in prompts {
+  var options = Explainer.Options()
+  options.continuation = .answer(prompt.answer)
+  let ours = try explainer.explain(.init(text: prompt.text, ids: prompt.ids), options)
+  let theirs = try twin.ask(request(prompt, "ends"))
+  let rows = theirs["attributions"] as? [[Double]] ?? []
+  guard rows.count == prompt.answer.count else { throw Failure(description: "the twin differs") }
+  for (one, other) in zip(ours.explanations, rows) {
+    for (a, b) in zip(one.attributions, other) where abs(a.value - b) > 1e-4 {
+      throw Failure(description: "ours and the twin's numbers differ: \(a.value), \(b)")
+    }
+  }
+}
+
+for prompt in prompts {
+  let size = "\(prompt.tokens) tokens"
+  try compare(
+    "observed against 64 gradient steps, \(size)", turns: slowTurns, must: 50, aim: 100,
+    ours: { try explain(prompt, .observed) },
+    twin: { try twin.time(request(prompt, "gradient")) })
+  try compare(
+    "observed against observed at 64 steps, \(size)", turns: slowTurns, must: 25, aim: 50,
+    ours: { try explain(prompt, .observed) },
+    twin: { try twin.time(request(prompt, "observed")) })
+  try compare(
+    "with greedy generation, against 64 gradient steps, \(size)", turns: slowTurns, must: 30,
+    aim: 60, ours: { try explain(prompt, .observed, generating: true) },
+    twin: { try twin.time(request(prompt, "gradient", generating: true)) })
+  try compare(
+    "gauss with 16 nodes against 64 gradient steps, \(size)", turns: slowTurns, must: 40, aim: 80,
+    ours: { try explain(prompt, .gauss(nodes: 16)) },
+    twin: { try twin.time(request(prompt, "gradient")) })
+  try compare(
+    "end points only on both sides, \(size)", turns: 2 * turns, must: 1.2, aim: 1.5,
+    ours: { try explain(prompt, .observed) },
+    twin: { try twin.time(request(prompt, "ends")) })
+}
+for (count, must, aim) in [(128, 1.0, 1.15), (8, 1.1, 1.4)] {
+  let ids = Array((prompts.last?.ids ?? []).prefix(count))
+  try compare(
+    "forward pass, \(count) tokens", turns: 4 * turns, must: must, aim: aim,
+    ours: {
+      try withRecording(false) { _ = try loaded.model.run([ids], capturing: [.logits]) }
+    }, twin: { try twin.time(["task": "forward", "ids": ids]) })
+}
+
+try bound("load the GGUF file", "ms", must: 1500, aim: 500, turns: turns) {
+  try milliseconds { _ = try LoadedModel(at: modelFile) }
+}
+try bound("telescope explain, whole process, 1 token", "ms", must: 3000, aim: 1500, turns: turns) {
+  try milliseconds {
+    let process = Process()
+    process.executableURL = checkout.appending(path: ".build/release/telescope")
+    process.arguments = [
+      "explain", "--quiet", "--max-new-tokens", "1", "--threads", "\(threads)",
+      "The capital of France is",
+    ]
+    process.standardOutput = FileHandle.nullDevice
+    try process.run()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else { throw Failure(description: "telescope failed") }
+  }
+}
+for prompt in prompts {
+  try bound(
+    "peak memory above the loaded model, \(prompt.tokens) tokens", "MB", must: 150, aim: 60,
+    turns: 3
+  ) {
+    try Memory.peak { try explain(prompt, .observed) } / 1e6
+  }
+}
+let stored =
+  try JSONSerialization.jsonObject(
+    with: Data(
+      contentsOf: checkout.appending(path: "Tests/Fixtures/models/smollm2-reference.json")))
+  as? [String: Any]
+if let ordinary = stored?["ordinary"] as? [String: Any], let ids = ordinary["ids"] as? [Int],
+  let known = ordinary["probabilities"] as? [Double]
+{
+  try bound(
+    "model probability against float64, worst of \(known.count) tokens", "relative", must: 5e-5,
+    aim: 1e-5, turns: 1
+  ) {
+    var options = Explainer.Options()
+    options.continuation = .everyToken
+    options.layers = .these([])
+    let result = try explainer.explain(.init(text: "", ids: ids), options)
+    return zip(result.explanations, known).map { abs($0.modelValue - $1) / $1 }.max() ?? .nan
+  }
+}
+
+// MARK: - Report
+
+func cell(_ value: Double) -> String {
+  value >= 100 ? String(format: "%.0f", value) : String(format: "%.2f", value)
+}
+print("| task | ours, ms | PyTorch, ms | ratio | must | aim |")
+print("| --- | --- | --- | --- | --- | --- |")
+for m in measurements {
+  print(
+    "| \(m.name) | \(cell(m.ourMedian)) | \(cell(m.twinMedian)) | \(String(format: "%.2f", m.ratio)) × "
+      + "| \(m.must.map { "\($0) ×" } ?? "") | \(m.aim.map { "\($0) ×" } ?? "") |")
+}
+print("\n| quantity | measured | must | aim |")
+print("| --- | --- | --- | --- |")
+for b in bounds {
+  let value = b.value < 0.01 ? String(format: "%.2g", b.value) : cell(b.value)
+  print("| \(b.name) | \(value) \(b.unit) | \(b.must) | \(b.aim) |")
+}
+
+struct Results: Codable {
+  var version: String
+  var engine: String
+  var threads: Int
+  var cores: Int
+  var measurements: [Measurement]
+  var bounds: [Bound]
+}
+let encoder = JSONEncoder()
+encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+try encoder.encode(
+  Results(
+    version: telescopeVersion, engine: Engine.version, threads: threads,
+    cores: ProcessInfo.processInfo.activeProcessorCount, measurements: measurements,
+    bounds: bounds)
+).write(to: URL(fileURLWithPath: output), options: .atomic)

@@ -1,0 +1,37 @@
+import Attribution
+import Foundation
+import Testing
+
+@Suite("Quadrature")
+struct QuadratureTests {
+  @Test("Weights sum to 1 and nodes ascend within (0, 1)", arguments: [1, 2, 3, 8, 16, 64, 1024])
+  func weights(count: Int) {
+    for rule in [Quadrature.midpoint(count), .gaussLegendre(count)] {
+      #expect(abs(rule.weights.reduce(0, +) - 1) < 1e-13)
+      #expect(rule.nodes.count == count)
+      #expect(zip(rule.nodes, rule.nodes.dropFirst()).allSatisfy { $0 < $1 })
+      #expect(rule.nodes.allSatisfy { $0 > 0 && $0 < 1 })
+    }
+  }
+
+  @Test(
+    "Gauss–Legendre with n nodes integrates degree 2n − 1 exactly, and not degree 2n",
+    arguments: [1, 2, 3, 5, 8])
+  func exactness(count: Int) {
+    let rule = Quadrature.gaussLegendre(count)
+    func integral(_ degree: Int) -> Double {
+      zip(rule.nodes, rule.weights).reduce(0) { $0 + $1.1 * pow($1.0, Double(degree)) }
+    }
+    for degree in 0..<2 * count {
+      #expect(abs(integral(degree) - 1 / Double(degree + 1)) < 1e-14)
+    }
+    #expect(abs(integral(2 * count) - 1 / Double(2 * count + 1)) > 1e-10)
+  }
+
+  @Test("The midpoint rule has its known error on t²: 1/(12 n²)")
+  func midpoint() {
+    let rule = Quadrature.midpoint(10)
+    let found = zip(rule.nodes, rule.weights).reduce(0) { $0 + $1.1 * $1.0 * $1.0 }
+    #expect(abs(found - (1.0 / 3 - 1.0 / 1200)) < 1e-14)
+  }
+}
