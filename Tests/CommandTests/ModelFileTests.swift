@@ -21,7 +21,7 @@ struct ModelFileTests {
     let folder = try Folder()
     try expectFailure(
       ["explain", "--model", folder.path, "hi"], 66,
-      "\(folder.path)/: the folder has neither model.safetensors, nor model.safetensors.index.json, "
+      "\(folder.path): the folder has neither model.safetensors, nor model.safetensors.index.json, "
         + "nor a GGUF file; name a folder with a model.")
     try expectFailure(
       ["explain", "--model", "/dev/null", "hi"], 66,

@@ -14,8 +14,8 @@ public struct LoadedModel {
   public let name: String
   /// The files that hold the weights.
   public let files: [URL]
-  /// The memory that the weights take, in bytes.
-  public let weightBytes: Int
+  /// The memory that weights read from files take, in bytes.
+  public private(set) var weightBytes = 0
   /// The text of the model's chat template, if it has one.
   public var chatTemplate: String? { tokenizer.chatTemplate }
 
