@@ -36,7 +36,7 @@ struct ExplainSession {
     options.layers = request.layers
     options.baseline = request.baseline
     options.compatible = request.isCompatible
-    options.memory = common.memory
+    options.memory = common.memory.map { $0 - loaded.weightBytes }
     options.method.estimator = request.estimator
     options.method.onsetFraction = request.onset
     options.method.top = request.top
@@ -50,6 +50,11 @@ struct ExplainSession {
       options.baselineIDs = begin(ids(of: text, "The text of the baseline", &notes))
     }
     options.contrast = try request.contrast.map { try self.prompt($0, "The contrast", &notes) }
+    let estimate = try explainer.estimate(prompt, options)
+    let tokens = estimate.predictions == 1 ? "1 token" : "\(estimate.predictions) tokens"
+    Progress.current.describe(
+      "\(tokens), about \(Int(2e-9 * estimate.multiplications)) GFLOP and "
+        + "\(estimate.bytes / 1_000_000 + 1) MB")
     var result = try explainer.explain(prompt, options, progress: Progress.current.update)
     result.model.sha256 = try hash.value()
     result.warnings = notes + result.warnings

@@ -14,6 +14,8 @@ public struct LoadedModel {
   public let name: String
   /// The files that hold the weights.
   public let files: [URL]
+  /// The memory that weights read from files take, in bytes.
+  public private(set) var weightBytes = 0
   /// The text of the model's chat template, if it has one.
   public var chatTemplate: String? { tokenizer.chatTemplate }
 
@@ -43,7 +45,7 @@ public struct LoadedModel {
   ) throws {
     try device.prepare()
     let checkpoint = try Checkpoint(url)
-    try checkMemory(for: checkpoint, type: type, limit: memory)
+    weightBytes = try checkMemory(for: checkpoint, type: type, limit: memory)
     var tokenizer = try Tokenizer(of: checkpoint)
     tokenizer.endOfText.formUnion(endings(of: checkpoint))
     self.tokenizer = tokenizer
@@ -88,10 +90,12 @@ func availableMemory() -> Int? {
   #endif
 }
 
-private func checkMemory(for checkpoint: Checkpoint, type: ScalarType, limit: Int?) throws {
+private func checkMemory(
+  for checkpoint: Checkpoint, type: ScalarType, limit: Int?
+) throws -> Int {
   let needed = checkpoint.tensors.values.reduce(0) { $0 + $1.elementCount } * type.bytes
   let allowed = limit ?? availableMemory() ?? .max
-  guard needed > allowed else { return }
+  guard needed > allowed else { return needed }
   let source = limit == nil ? "this machine has free" : "--memory allows"
   throw ModelError(
     .memory,
@@ -100,9 +104,9 @@ private func checkMemory(for checkpoint: Checkpoint, type: ScalarType, limit: In
   )
 }
 
-/// Bytes for people: `512 MB`.
+/// Bytes for people: `512 MB`, `12 kB`.
 package func megabytes(_ bytes: Int) -> String {
-  "\((bytes + 500_000) / 1_000_000) MB"
+  bytes < 1_000_000 ? "\((bytes + 500) / 1_000) kB" : "\((bytes + 500_000) / 1_000_000) MB"
 }
 
 /// The tokens that end a generated text, where `config.json` or `generation_config.json` name them.
