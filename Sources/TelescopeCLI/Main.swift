@@ -68,9 +68,11 @@ private final class Interruption {
   private let sources: [any DispatchSourceSignal]
 
   init() {
+    // A queue of its own: the common ones may be full of work.
+    let queue = DispatchQueue(label: "interruption", qos: .userInteractive)
     sources = [(SIGINT, Int32(130)), (SIGTERM, Int32(143))].map { number, status in
       signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler {
         OutputFile.abandon {
           Terminal.note("telescope: Interrupted; no unfinished file was left.")

@@ -13,6 +13,8 @@ final class Progress: Sendable {
     var isVisible = false
   }
   private let state = Mutex(State())
+  // A queue of its own: the common ones may be full of work.
+  private let queue = DispatchQueue(label: "progress", qos: .userInteractive)
 
   /// Starts a stage, which shows after its first second.
   func begin(_ label: String, quiet: Bool) {
@@ -49,7 +51,7 @@ final class Progress: Sendable {
 
   /// Draws again and again until the stage is over, whether or not anything is told.
   private func draw(_ stage: Int, after delay: DispatchTimeInterval) {
-    DispatchQueue.global().asyncAfter(deadline: .now() + delay) { [self] in
+    queue.asyncAfter(deadline: .now() + delay) { [self] in
       let goesOn = state.withLock { state in
         guard state.stage == stage, let label = state.label else { return false }
         let width = Terminal.width(STDERR_FILENO)

@@ -173,6 +173,18 @@ struct ModelFileTests {
     )
   }
 
+  @Test("Weights that are no numbers are bad data, and nothing is written: 65")
+  func notFinite() throws {
+    let model = try TinyModel()
+    try model.change(poisoning: "model.norm.weight")
+    let folder = try Folder()
+    try expectFailure(
+      ["explain", "--model", model.path, "--json", (folder / "a.json").path, "hi"], 65,
+      "The model's numbers are not finite at some layer; try --dtype float32, and check that the file "
+        + "is complete.")
+    #expect(try folder.names() == [])
+  }
+
   @Test("Weights that do not fit in the memory allowed are refused before they are read: 69")
   func memoryOfWeights() throws {
     try expectFailure(

@@ -143,8 +143,10 @@ struct OutputTests {
     }
   #endif
 
-  @Test("An interrupted run says so, leaves old files as they were and no new one: 130")
-  func interruption() throws {
+  @Test(
+    "An interrupted run says so, leaves old files as they were and no new one: 130; ended, 143",
+    arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
+  func interruption(_ number: Int32, _ code: Int32) throws {
     let file = folder / "a.json"
     try Data("old".utf8).write(to: file)
     let terminal = try PseudoTerminal(columns: 80)
@@ -154,10 +156,10 @@ struct OutputTests {
     ])
     try terminal.start(process)
     #expect(terminal.wait(for: "Explaining"))
-    process.interrupt()
+    kill(process.processIdentifier, number)
     let text = terminal.finish(process)
     #expect(text.hasSuffix("\r\u{1B}[Ktelescope: Interrupted; no unfinished file was left.\n"))
-    #expect(process.terminationStatus == 130)
+    #expect(process.terminationStatus == code)
     #expect(try folder.names() == ["a.json"])
     #expect(try Data(contentsOf: file) == Data("old".utf8))
   }

@@ -85,6 +85,17 @@ struct PromptTests {
         + "--every-token out to explain its continuation.")
   }
 
+  @Test("A model that ends the text at once has nothing to explain: 64")
+  func endsAtOnce() throws {
+    let first = try Command.result("--model", model.path, "--position", "1", "--", "hi")
+    let end = try #require(first.explanations.first?.target.text)
+    try Data(#"{"eos_token": "\#(end)"}"#.utf8).write(to: model.folder / "tokenizer_config.json")
+    try refused(
+      ["hi"],
+      "The model ends the text at once, so there is no continuation to explain; give one with --answer, "
+        + "or use --every-token.")
+  }
+
   @Test("A difference needs exactly one token: 64")
   func difference() throws {
     try refused(

@@ -52,24 +52,38 @@ struct TerminalTests {
     }
   }
 
-  @Test("What takes over a second shows a bar that is then removed, and --quiet shows none")
+  @Test(
+    "What takes over a second shows a bar that fits and is then removed, and --quiet shows none")
   func progress() throws {
+    let interrupted = "telescope: Interrupted; no unfinished file was left.\n"
     let long = [
-      "explain", "--every-token", "--estimator", "gradient", "--nodes", "16", "--csv", "/dev/null",
-      "A bar is shown, and no line of it is wider than the terminal.",
+      "explain", "--every-token", "--estimator", "gradient", "--nodes", "4096",
+      String(repeating: "over and over ", count: 10),
     ]
-    let shown = try PseudoTerminal.run(long, columns: 40, settings: ["NO_COLOR": "1"])
-    #expect(shown.code == 0)
-    let bars = shown.text.matches(of: /\r(Explaining [━╌]+ \d+ %)\u{1B}\[K/)
+    let terminal = try PseudoTerminal(columns: 40)
+    let process = Command.process(long)
+    try terminal.start(process)
+    #expect(terminal.wait(for: "Explaining"))
+    process.interrupt()
+    let shown = terminal.finish(process)
+    let bars = shown.matches(of: /\r(Explaining [━╌]+ \d+ %)\u{1B}\[K/)
     #expect(!bars.isEmpty && bars.allSatisfy { $0.output.1.count < 40 })
     let last = try #require(bars.last)
-    #expect(shown.text[last.range.upperBound...].hasPrefix("\r\u{1B}[K"))
-    let wide = try PseudoTerminal.run(long, columns: 100, settings: ["NO_COLOR": "1"])
-    let estimated = /\rExplaining 15 tokens, about \d+ GFLOP and \d+ MB [━╌]+ \d+ %\u{1B}\[K/
-    #expect(wide.text.contains(estimated))
-    let quiet = try PseudoTerminal.run(
-      long + ["--quiet"], columns: 40, settings: ["NO_COLOR": "1"])
-    #expect(quiet.code == 0 && !quiet.text.contains("Explaining"))
-    #expect(!quiet.text.contains("Wrote"))
+    #expect(shown[last.range.upperBound...] == "\r\u{1B}[K" + interrupted)
+
+    let wide = try PseudoTerminal(columns: 100)
+    let roomy = Command.process(long)
+    try wide.start(roomy)
+    #expect(wide.wait(for: "GFLOP"))
+    roomy.interrupt()
+    let estimated = /\rExplaining \d+ tokens, about \d+ GFLOP and \d+ MB [━╌]+ \d+ %\u{1B}\[K/
+    #expect(wide.finish(roomy).contains(estimated))
+
+    let quiet = try PseudoTerminal(columns: 40)
+    let still = Command.process(long + ["--quiet"])
+    try quiet.start(still)
+    sleep(3)
+    still.interrupt()
+    #expect(quiet.finish(still) == interrupted)
   }
 }

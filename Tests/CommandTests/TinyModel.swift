@@ -31,8 +31,10 @@ final class TinyModel {
     try JSONSerialization.data(withJSONObject: object).write(to: file)
   }
 
-  /// Takes a tensor out of the weights, or puts one of four numbers in.
-  func change(removing removed: String? = nil, adding added: String? = nil) throws {
+  /// Takes a tensor out of the weights, puts one of four zeros in, or makes one begin with NaN.
+  func change(
+    removing removed: String? = nil, adding added: String? = nil, poisoning poisoned: String? = nil
+  ) throws {
     let bytes = try Data(contentsOf: weights)
     let length = bytes.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
     let header =
@@ -44,6 +46,10 @@ final class TinyModel {
       }
       let start = body.count
       body += bytes[8 + length + range[0]..<8 + length + range[1]]
+      if name == poisoned {
+        let number = withUnsafeBytes(of: Float.nan.bitPattern.littleEndian) { Data($0) }
+        body.replaceSubrange(start..<start + 4, with: number)
+      }
       entry["data_offsets"] = [start, body.count]
       kept[name] = entry
     }
