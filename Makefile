@@ -42,9 +42,11 @@ docs: setup
 install: setup
 	Scripts/install.sh "$(PREFIX)"
 
-fixtures:
+fixtures: setup
 	Scripts/python-environment.sh
-	Scripts/make-fixtures.sh
+	.venv/bin/python Scripts/make-model-fixtures.py
+	.venv/bin/python Scripts/make-checkpoint-fixtures.py
+	.venv/bin/python Scripts/make-tokenizer-fixtures.py .deps/models/SmolLM2-135M-Instruct.Q4_1.gguf
 
 clean:
 	rm -rf .build Benchmarks/.build Documentation

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the documentation of every library target into Documentation/Telescope.doccarchive with
-# the toolchain's own tools. A warning, of Swift or of DocC, fails the build.
+# the toolchain's own tools. A warning of DocC fails the build.
 #
 # To read it: docs.sh --preview, then http://localhost:8080/documentation
 set -euo pipefail
@@ -25,7 +25,10 @@ tool() {
 
 case "${1:-}" in
   "") ;;
-  --preview) exec python3 -m http.server 8080 --directory "$output/Telescope.doccarchive" ;;
+  --preview)
+    [ -d "$output/Telescope.doccarchive" ] || fail "there is nothing to read yet; run make docs first."
+    exec python3 -m http.server 8080 --bind 127.0.0.1 --directory "$output/Telescope.doccarchive"
+    ;;
   *) echo "usage: docs.sh [--preview]" >&2; exit 64 ;;
 esac
 

@@ -13,6 +13,7 @@ swift build -c release "${static[@]}" --scratch-path .build/install --product te
 mkdir -p "$prefix/libexec/telescope" "$prefix/bin"
 program=$prefix/libexec/telescope/telescope
 cp .build/install/release/telescope "$program.part"
+strip "$program.part"
 mv -f "$program.part" "$program"
 wrapper=$prefix/bin/telescope
 cat >"$wrapper.part" <<END

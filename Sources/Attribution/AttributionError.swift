@@ -26,7 +26,8 @@ public struct AttributionError: Error, Sendable, CustomStringConvertible {
 
   static func layerOutOfRange(_ layer: Int, count: Int) -> AttributionError {
     AttributionError(
-      .usage, "Layer \(layer) is out of range; this model has layers 0 to \(count - 1), and "
+      .usage,
+      "Layer \(layer) is out of range; this model has layers 0 to \(count - 1), and "
         + "'embedding' for what enters layer 0.")
   }
 }

@@ -1,3 +1,4 @@
+internal import Foundation
 public import LanguageModels
 public import Results
 internal import Tensors
@@ -69,7 +70,10 @@ public struct Explainer {
 
   /// Explains a prompt.
   ///
-  /// - Parameter progress: told the share of the work done.
+  /// - Parameters:
+  ///   - prompt: its text and the ids that run.
+  ///   - options: what is explained, and how.
+  ///   - progress: told the share of the work done.
   /// - Returns: the result, without the model's hash, which costs a read of the whole file.
   /// - Throws: `ModelError`, `AttributionError` or `EngineError`.
   /// - Complexity: one forward pass (greedy: one per token, with a cache), then predictions ×
@@ -95,21 +99,21 @@ public struct Explainer {
     let forward = clock.lap()
     guard !trace.positions.isEmpty else {
       throw AttributionError(
-        .usage, "The model ends the text at once, so there is no continuation to explain; give one "
+        .usage,
+        "The model ends the text at once, so there is no continuation to explain; give one "
           + "with --answer, or use --every-token.")
     }
-    let targets = try self.targets(trace, prompt, options)
+    let targets = trace.ordinary.map(\.token)
     let baselines = try self.baselines(trace, options, path)
     let found = try method.explain(
       predictions(trace, targets, baselines.states, path), with: readout
     ) { progress(0.3 + 0.7 * $0) }
     let attribution = clock.lap()
 
-    var explanations = zip(trace.positions, trace.ordinaryLogits).enumerated().map { index, at in
+    var explanations = zip(trace.positions, trace.ordinary).enumerated().map { index, at in
       explanation(
         found[index], position: at.0, token: targets[index], versus: options.versus,
-        modelValue: method.target.value(
-          ofOrdinaryLogits: at.1, token: targets[index], versus: options.versus), method, path)
+        modelValue: method.target.value(at.1), method, path)
     }
     var contrast: ContrastDescription?
     if let other = options.contrast {
@@ -150,10 +154,12 @@ public struct Explainer {
     func trace(_ text: [Int], _ positions: [Int]) throws -> ResidualTrace {
       try model.trace(
         text, positions: positions, layers: path.blocks, averagedLayer: path.averaged,
-        whole: whole)
+        versus: options.versus, whole: whole)
     }
     let last = prompt.ids.count - 1
-    guard last >= 0 else { throw ModelError(.usage, "The prompt is empty; give at least one token of text.") }
+    guard last >= 0 else {
+      throw ModelError(.usage, "The prompt is empty; give at least one token of text.")
+    }
     switch options.continuation {
     case .answer(let answer):
       guard !answer.isEmpty else {
@@ -164,7 +170,8 @@ public struct Explainer {
     case .everyToken:
       guard last > 0 else {
         throw AttributionError(
-          .usage, "--every-token: the text is one token long, so nothing precedes it; give a longer "
+          .usage,
+          "--every-token: the text is one token long, so nothing precedes it; give a longer "
             + "text, or leave --every-token out to explain its continuation.")
       }
       return try trace(prompt.ids, Array(0..<last))
@@ -182,17 +189,7 @@ public struct Explainer {
       }
       return try model.traceContinuation(
         of: prompt.ids, atMost: count, endingAt: ends, layers: path.blocks,
-        averagedLayer: path.averaged, progress: progress)
-    }
-  }
-
-  /// The token explained at each position: the next of the text, or the most probable one.
-  private func targets(
-    _ trace: ResidualTrace, _ prompt: Prompt, _ options: Options
-  ) throws -> [Int] {
-    zip(trace.positions, trace.ordinaryLogits).map { position, logits in
-      if position + 1 < trace.text.count { return trace.text[position + 1] }
-      return logits.indices.max { logits[$0] < logits[$1] } ?? 0
+        averagedLayer: path.averaged, versus: options.versus, progress: progress)
     }
   }
 
@@ -204,13 +201,16 @@ public struct Explainer {
     let type = readout.type
     switch options.baseline {
     case .zero:
-      return (Tensor(repeating: 0, [trace.positions.count, width], type, on: loaded.model.device), [])
+      return (
+        Tensor(repeating: 0, [trace.positions.count, width], type, on: loaded.model.device), []
+      )
     case .embedding:
       return (path.state(-1, trace, loaded.model).to(type), [])
     case .finalOf:
       let run = try loaded.model.run([options.baselineIDs])
       let last = run.residual.slice(
-        options.baselineIDs.count - 1..<options.baselineIDs.count, along: 1).reshaped([1, width])
+        options.baselineIDs.count - 1..<options.baselineIDs.count, along: 1
+      ).reshaped([1, width])
       return (
         Tensor.concatenating(
           Array(repeating: last.to(type), count: trace.positions.count), along: 0), []
@@ -232,8 +232,7 @@ public struct Explainer {
 
   /// b, r_ℓ1, …, r_ℓk for each explained position.
   private func predictions(
-    _ trace: ResidualTrace, _ targets: [Int], _ baselines: Tensor, _ path: StatePath,
-    versus: Int? = nil
+    _ trace: ResidualTrace, _ targets: [Int], _ baselines: Tensor, _ path: StatePath
   ) -> [IGLens.Prediction] {
     let states = path.layers.map { path.state($0, trace, loaded.model).to(readout.type) }
     return targets.enumerated().map { index, token in
@@ -252,7 +251,8 @@ public struct Explainer {
     case .answer, .greedy: break
     case .everyToken, .positions:
       throw AttributionError(
-        .usage, "--contrast compares one continuation after two prompts; leave out --every-token "
+        .usage,
+        "--contrast compares one continuation after two prompts; leave out --every-token "
           + "and --position.")
     }
     guard !other.ids.isEmpty else {
@@ -282,94 +282,6 @@ public struct Explainer {
       prompt: other.text, promptTokens: other.ids.count, tokens: text.map(describe))
   }
 
-  // MARK: - Numbers to results
-
-  private func explanation(
-    _ found: IGLens.Explanation, position: Int, token: Int, versus: Int?, modelValue: Double,
-    _ method: IGLens, _ path: StatePath
-  ) -> Explanation {
-    let target = describe(token)
-    return Explanation(
-      position: position,
-      target: TargetDescription(
-        id: target.id, text: target.text, bytes: target.bytes,
-        versus: method.target.isDifference ? versus.map(describe) : nil),
-      modelValue: modelValue, baselineValue: found.baseline,
-      attributions: path.layers.indices.map { index in
-        LayerAttribution(
-          layer: path.layers[index], value: found.attributions[index], lens: found.lens[index],
-          rank: found.ranks[index], entropy: found.entropies[index],
-          top: found.top[index].map {
-            TopToken(id: $0.id, text: loaded.tokenizer.text(of: $0.id), probability: $0.probability)
-          },
-          nodes: found.nodes.isEmpty ? nil : found.nodes[index],
-          converged: found.converged.isEmpty ? nil : found.converged[index])
-      },
-      sum: found.sum, certificate: found.baseline + found.sum - modelValue,
-      onsetLayer: method.onset(found.attributions).map { path.layers[$0] })
-  }
-
-  /// A given answer of several tokens: Σ log p by the chain rule.
-  private func span(
-    _ found: [IGLens.Explanation], _ trace: ResidualTrace, _ targets: [Int], _ options: Options,
-    _ method: IGLens, _ path: StatePath
-  ) -> Explanation? {
-    guard case .answer(let answer) = options.continuation, answer.count > 1,
-      method.target == .probability || method.target == .logProbability
-    else { return nil }
-    func total(_ values: (IGLens.Explanation) -> Double) -> Double {
-      found.reduce(0) { $0 + values($1) }
-    }
-    let attributions = path.layers.indices.map { index in
-      LayerAttribution(
-        layer: path.layers[index], value: total { $0.logProbability.attributions[index] },
-        lens: total { $0.logProbability.lens[index] })
-    }
-    let baseline = total { $0.logProbability.baseline }
-    let sum = attributions.reduce(0) { $0 + $1.value }
-    let model = zip(trace.ordinaryLogits, targets).reduce(0) {
-      $0 + Target.logProbability.value(ofOrdinaryLogits: $1.0, token: $1.1, versus: nil)
-    }
-    let tokens = answer.map(describe)
-    return Explanation(
-      position: trace.positions[0],
-      target: TargetDescription(
-        id: answer[0], text: loaded.tokenizer.decode(answer), span: tokens),
-      modelValue: model, baselineValue: baseline, attributions: attributions, sum: sum,
-      certificate: baseline + sum - model,
-      onsetLayer: method.onset(attributions.map(\.value)).map { path.layers[$0] })
-  }
-
-  private func certificateWarnings(
-    _ explanations: [Explanation], _ method: IGLens, _ compatible: Bool
-  ) -> [String] {
-    if compatible {
-      return [
-        "These are the published script's numbers: its last state is normed twice, so its final "
-          + "value is not the model's; the certificate shows by how much."
-      ]
-    }
-    let off = explanations.filter {
-      abs($0.certificate) > 1e-3 * max(0.01, abs($0.modelValue))
-    }
-    guard let worst = off.max(by: { abs($0.certificate) < abs($1.certificate) }) else { return [] }
-    let advice =
-      method.estimator == .observed
-      ? "use --dtype float64 to certify it" : "use more nodes, --tol, or --estimator observed"
-    return [
-      "\(off.count) of \(explanations.count) explanations miss the model's value by more than 0.1 %, "
-        + "the worst by \(worst.certificate); \(advice)."
-    ]
-  }
-
-  private func describe(_ id: Int) -> TokenDescription {
-    let bytes = loaded.tokenizer.bytes(of: id)
-    let isText = String(validating: bytes, as: UTF8.self) != nil
-    return TokenDescription(
-      id: id, text: loaded.tokenizer.text(of: id),
-      bytes: isText ? nil : bytes.map { hexadecimal($0) }.joined())
-  }
-
   /// How many rows one sweep may hold, so that a run stays within its memory.
   private func rowsWithin(_ memory: Int?, _ rows: Int, _ prompt: Prompt) throws -> Int {
     let shape = loaded.model.shape
@@ -382,34 +294,10 @@ public struct Explainer {
     let needed = forward + rows * perRow
     guard needed <= allowed else {
       throw AttributionError(
-        .memory, "This run needs about \(megabytes(needed)) beyond the model and --memory allows "
+        .memory,
+        "This run needs about \(megabytes(needed)) beyond the model and --memory allows "
           + "\(megabytes(allowed)); allow more, choose fewer layers, or shorten the prompt.")
     }
     return min(512, max(rows, (allowed - forward) / perRow))
-  }
-}
-
-private func hexadecimal(_ byte: UInt8) -> String {
-  let digits = String(byte, radix: 16)
-  return digits.count == 1 ? "0" + digits : digits
-}
-
-extension Estimator {
-  var nodes: Int? {
-    switch self {
-    case .observed, .adaptive: nil
-    case .gradient(let steps): steps
-    case .gauss(let nodes): nodes
-    }
-  }
-
-  var tolerance: Double? {
-    if case .adaptive(let tolerance) = self { tolerance } else { nil }
-  }
-}
-
-extension Baseline {
-  var text: String? {
-    if case .finalOf(let text) = self { text } else { nil }
   }
 }

@@ -111,6 +111,7 @@ public struct IGLens: Sendable {
   ///   - predictions: paths of equal length.
   ///   - readout: the model's readout.
   ///   - progress: told the share of the work done.
+  /// - Returns: one explanation per prediction, in their order.
   /// - Throws: `EngineError` when memory runs out, `AttributionError` when the model's numbers are
   ///   not finite.
   /// - Complexity: no model run; predictions × (k + 1) rows through the head, once, and once more
@@ -289,7 +290,8 @@ public struct IGLens: Sendable {
   private func checkFinite(_ rows: [SoftmaxRows.Reading]) throws {
     guard rows.allSatisfy({ $0.logPartition.isFinite && $0.entropy.isFinite }) else {
       throw AttributionError(
-        .notFinite, "The model's numbers are not finite at some layer; try --dtype float32, and "
+        .notFinite,
+        "The model's numbers are not finite at some layer; try --dtype float32, and "
           + "check that the file is complete.")
     }
   }

@@ -80,6 +80,8 @@ public struct Readout {
   ///   - top: how many of the largest entries to keep per row.
   ///   - segments: pairs of rows with the mixtures to read between them.
   ///   - progress: told the share of the vocabulary seen.
+  /// - Returns: one reading per row, and one per point of each segment.
+  /// - Throws: `EngineError` when memory runs out.
   /// - Complexity: rows × width × vocabulary multiplications, whatever the number of points.
   package func read(
     _ states: Tensor, _ questions: [Question], _ target: Target, top: Int,
@@ -122,7 +124,9 @@ public struct Readout {
     let tokens = Array(Set(questions.map(\.token))).sorted()
     let columns = Dictionary(uniqueKeysWithValues: zip(tokens, tokens.indices))
     var picked = normed.linear(weight.selecting(tokens, along: 0).to(type))
-    if let offset { picked = picked + offset.selecting(tokens, along: 0).to(type, on: picked.device) }
+    if let offset {
+      picked = picked + offset.selecting(tokens, along: 0).to(type, on: picked.device)
+    }
     let logits = try picked.values()
     let rounding = type == .float64 ? 1e-13 : 1e-6
     return questions.enumerated().map { row, question in

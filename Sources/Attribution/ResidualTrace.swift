@@ -15,8 +15,8 @@ struct ResidualTrace {
   var states: [Int: Tensor]
   /// The averaged layer at every position that was run: [position, width].
   var averaged: Tensor
-  /// The logits of the ordinary forward pass at the explained positions.
-  var ordinaryLogits: [[Double]]
+  /// What the ordinary forward pass says at the explained positions.
+  var ordinary: [OrdinaryReading]
 }
 
 /// Collects a trace while a model runs.
@@ -60,21 +60,22 @@ final class TraceRecorder {
     if !chosen.isEmpty { parts[layer, default: []].append(rows.selecting(chosen, along: 0)) }
   }
 
-  func trace(text: [Int], positions: [Int], ordinaryLogits: [[Double]]) -> ResidualTrace {
+  func trace(text: [Int], positions: [Int], ordinary: [OrdinaryReading]) -> ResidualTrace {
     ResidualTrace(
       text: text, positions: positions,
       states: parts.mapValues { Tensor.concatenating($0, along: 0) },
-      averaged: Tensor.concatenating(averagedParts, along: 0), ordinaryLogits: ordinaryLogits)
+      averaged: Tensor.concatenating(averagedParts, along: 0), ordinary: ordinary)
   }
 }
 
 extension LanguageModel {
   /// Traces a given text at these positions: one forward pass.
   ///
-  /// - Parameter whole: whether to run the last token too, which predicts nothing here but belongs
-  ///   to an average over all positions.
+  /// With `whole`, the last token runs too: it predicts nothing here, but belongs to an average over
+  /// all positions.
   func trace(
-    _ text: [Int], positions: [Int], layers: Set<Int>, averagedLayer: Int, whole: Bool
+    _ text: [Int], positions: [Int], layers: Set<Int>, averagedLayer: Int, versus: Int?,
+    whole: Bool
   ) throws -> ResidualTrace {
     let explained = Set(positions)
     let recorder = TraceRecorder(
@@ -82,35 +83,39 @@ extension LanguageModel {
     let length = whole ? text.count : (positions.max() ?? 0) + 1
     let residual = try run([Array(text[0..<length])], pass: recorder.pass).residual
     // A few rows at a time: rows × vocabulary is never held.
-    var logits: [[Double]] = []
+    let vocabulary = shape.vocabulary
+    var ordinary: [OrdinaryReading] = []
     for start in stride(from: 0, to: positions.count, by: 16) {
       let rows = Array(positions[start..<min(positions.count, start + 16)])
       let values = try withEngineErrors {
         try unembedding.logits(residual.selecting(rows, along: 1)).values()
       }
-      for row in rows.indices {
-        logits.append(Array(values[row * shape.vocabulary..<(row + 1) * shape.vocabulary]))
+      for (row, position) in rows.enumerated() {
+        ordinary.append(
+          OrdinaryReading(
+            values[row * vocabulary..<(row + 1) * vocabulary],
+            next: position + 1 < text.count ? text[position + 1] : nil, versus: versus))
       }
     }
-    return recorder.trace(text: text, positions: positions, ordinaryLogits: logits)
+    return recorder.trace(text: text, positions: positions, ordinary: ordinary)
   }
 
   /// Traces the model's own greedy continuation while it is generated.
   func traceContinuation(
     of prompt: [Int], atMost count: Int, endingAt ends: Set<Int>, layers: Set<Int>,
-    averagedLayer: Int, progress: (Double) -> Void
+    averagedLayer: Int, versus: Int?, progress: (Double) -> Void
   ) throws -> ResidualTrace {
     let recorder = TraceRecorder(
       layers: layers, averagedLayer: averagedLayer, isExplained: { $0 >= prompt.count - 1 })
-    var logits: [[Double]] = []
+    var ordinary: [OrdinaryReading] = []
     let added = try generate(from: prompt, atMost: count, endingAt: ends, pass: recorder.pass) {
       _, _, row in
-      logits.append(try row.values())
-      progress(Double(logits.count) / Double(count))
+      ordinary.append(OrdinaryReading(try row.values()[...], next: nil, versus: versus))
+      progress(Double(ordinary.count) / Double(count))
     }
     // The run that found the end was seen too, but explains nothing.
     let positions = added.indices.map { prompt.count - 1 + $0 }
     return recorder.trace(
-      text: prompt + added, positions: positions, ordinaryLogits: logits)
+      text: prompt + added, positions: positions, ordinary: ordinary)
   }
 }

@@ -7,7 +7,7 @@ struct RunningMeans {
   private var sums: [Double]
   private let norms: [Double]
 
-  /// - Parameter values: [position, width].
+  /// Sums [position, width] values.
   init(_ values: [Double], width: Int) {
     self.width = width
     let count = values.count / width

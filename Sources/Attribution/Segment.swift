@@ -26,9 +26,7 @@ package struct Segment {
   private let ab: Double
   private let bb: Double
 
-  /// - Parameters:
-  ///   - a: the state at the start, [width].
-  ///   - b: the state at the end.
+  /// The segment from state a to state b, each [width].
   package init(_ a: ArraySlice<Double>, _ b: ArraySlice<Double>, _ norm: Norm) {
     let width = Double(a.count)
     var (meanA, meanB) = (0.0, 0.0)

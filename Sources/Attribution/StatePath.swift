@@ -30,7 +30,8 @@ struct StatePath {
     case .these(let states):
       if let wrong = states.first(where: { $0 < 0 || $0 > count }) {
         throw AttributionError(
-          .usage, "State \(wrong) is out of range; with --compat iglens this model has hidden "
+          .usage,
+          "State \(wrong) is out of range; with --compat iglens this model has hidden "
             + "states 0 to \(count).")
       }
       layers = Set(states + [count]).sorted()

@@ -37,9 +37,7 @@ public enum Target: Sendable, Equatable {
   var needsSecondMoments: Bool { self == .entropy }
   var needsModel: Bool { self == .divergence }
 
-  /// F from a row's statistics.
-  ///
-  /// - Parameter modelEntropy: the entropy of the model's own output, for `kl`.
+  /// F from a row's statistics; `kl` also needs the entropy of the model's own output.
   package func value(_ row: SoftmaxRows.Reading, modelEntropy: Double) -> Double {
     switch self {
     case .probability: exp(row.targetLogit - row.logPartition)
@@ -72,18 +70,18 @@ public enum Target: Sendable, Equatable {
     }
   }
 
-  /// F from the logits of the model's ordinary forward pass.
-  func value(ofOrdinaryLogits logits: [Double], token: Int, versus: Int?) -> Double {
-    let largest = logits.max() ?? 0
-    let partition = largest + log(logits.reduce(0) { $0 + exp($1 - largest) })
-    let other = versus.map { logits[$0] } ?? 0
+  /// F in the model's ordinary forward pass.
+  func value(_ ordinary: OrdinaryReading) -> Double {
+    let target = ordinary.targetLogit
+    let versus = ordinary.versusLogit
+    let partition = ordinary.logPartition
     switch self {
-    case .probability: return exp(logits[token] - partition)
-    case .logProbability: return logits[token] - partition
-    case .logit: return logits[token]
-    case .probabilityDifference: return exp(logits[token] - partition) - exp(other - partition)
-    case .logitDifference: return logits[token] - other
-    case .entropy: return logits.reduce(0) { $0 - exp($1 - partition) * ($1 - partition) }
+    case .probability: return exp(target - partition)
+    case .logProbability: return target - partition
+    case .logit: return target
+    case .probabilityDifference: return exp(target - partition) - exp(versus - partition)
+    case .logitDifference: return target - versus
+    case .entropy: return ordinary.entropy
     case .divergence: return 0
     }
   }

@@ -18,9 +18,7 @@ public final class KeyValueCache {
     self.layers = Array(repeating: nil, count: layers)
   }
 
-  /// Appends one block's new keys and values; returns all of them.
-  ///
-  /// - Parameter key: [batch, heads, position, headWidth], as `value`.
+  /// Appends one block's new keys and values, [batch, heads, position, headWidth]; returns all.
   func append(key: Tensor, value: Tensor, layer: Int) -> (key: Tensor, value: Tensor) {
     let end = length + key.size(2)
     precondition(end <= capacity, "a cache for \(capacity) positions was given \(end)")

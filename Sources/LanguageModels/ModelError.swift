@@ -34,19 +34,22 @@ extension ModelError {
 
   static func tokenOutOfRange(_ id: Int, vocabulary: Int) -> ModelError {
     ModelError(
-      .usage, "Token id \(id) is out of range; this model's vocabulary has ids 0 to "
+      .usage,
+      "Token id \(id) is out of range; this model's vocabulary has ids 0 to "
         + "\(vocabulary - 1).")
   }
 
   static func tooLong(_ length: Int, context: Int) -> ModelError {
     ModelError(
-      .usage, "The text is \(length) tokens long and the model's context holds \(context); "
+      .usage,
+      "The text is \(length) tokens long and the model's context holds \(context); "
         + "shorten the prompt or generate fewer tokens.")
   }
 
   static func unknownArchitecture(_ name: String, file: String) -> ModelError {
     ModelError(
-      .badData, "\(file): the architecture '\(name)' is not one that Telescope runs; it runs "
+      .badData,
+      "\(file): the architecture '\(name)' is not one that Telescope runs; it runs "
         + "\(familyNames.joined(separator: ", ")).")
   }
 
@@ -54,7 +57,8 @@ extension ModelError {
     let list = keys.map { "'\($0)'" }.joined(separator: ", ")
     let flags = keys.map { "--ignore-config-key \($0)" }.joined(separator: " ")
     return ModelError(
-      .badData, "\(file): unknown configuration \(keys.count == 1 ? "key" : "keys") \(list); the "
+      .badData,
+      "\(file): unknown configuration \(keys.count == 1 ? "key" : "keys") \(list); the "
         + "model may differ from what Telescope computes (if you know that it does not, add "
         + "\(flags)).")
   }
@@ -72,7 +76,8 @@ extension ModelError {
 
   static func weights(_ problems: [String], file: String) -> ModelError {
     ModelError(
-      .badData, "\(file): \(problems.joined(separator: "; ")). The weights and the configuration "
+      .badData,
+      "\(file): \(problems.joined(separator: "; ")). The weights and the configuration "
         + "are from different models, or the file is incomplete.")
   }
 }

@@ -8,7 +8,7 @@ public import Results
 public enum HTMLReport {
   /// The page.
   ///
-  /// - Throws: ``ResultsError`` where a number is NaN or infinite.
+  /// - Throws: `ResultsError` where a number is NaN or infinite.
   public static func page(for result: ExplainResult) throws -> String {
     let json = try result.encoded(indented: false)
     var page = text(PackageResources.index_html)

@@ -68,7 +68,8 @@ public struct SoftmaxRows {
     statistics.target_logit = store.doubles(count, 0)
     statistics.versus_logit = store.doubles(count, 0)
     statistics.threshold = UnsafePointer(store.doubles(rows.map(\.threshold)))
-    statistics.above = UnsafeMutablePointer(mutating: store.integers(Array(repeating: 0, count: count)))
+    statistics.above = UnsafeMutablePointer(
+      mutating: store.integers(Array(repeating: 0, count: count)))
     statistics.top = Int64(top)
     statistics.top_logit = store.doubles(count * top, -.infinity)
     statistics.top_id = UnsafeMutablePointer(

@@ -12,12 +12,12 @@ extension Tensor {
     Tensor { ct_rms_norm(handle, weight.handle, epsilon, $0) }
   }
 
-  /// (x − mean) / √(variance + ε) · weight + bias over the last dimension (Ba et al. 2016).
+  /// (x − mean) / √(variance + ε) · weight + bias over the last dimension (Ba and others 2016).
   public func layerNorm(_ weight: Tensor, bias: Tensor?, epsilon: Double) -> Tensor {
     Tensor { ct_layer_norm(handle, weight.handle, bias?.handle, epsilon, $0) }
   }
 
-  /// Rotary position embedding (Su et al. 2021) of pairs (i, i + half).
+  /// Rotary position embedding (Su and others 2021) of pairs (i, i + half).
   ///
   /// - Parameters:
   ///   - cosine: [position, half]; dimensions past 2 · half pass through.
@@ -30,8 +30,13 @@ extension Tensor {
   /// softmax(q·kᵀ·scale + mask) · v in one call, for q [batch, heads, position, headWidth].
   ///
   /// - Parameters:
+  ///   - query: q.
+  ///   - key: k, with as many heads as q or a divisor of that.
+  ///   - value: v, of the shape of k.
   ///   - mask: added to the scores; −∞ where a key may not be seen.
   ///   - causal: whether query i sees keys 0…i; `mask` must be nil then.
+  ///   - scale: usually 1/√headWidth.
+  /// - Returns: [batch, heads, position, headWidth].
   public static func attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor?, causal: Bool, scale: Double
   ) -> Tensor {

@@ -45,9 +45,13 @@ extension Tensor {
 
   /// A tensor whose elements `fill` writes, on the CPU.
   ///
-  /// - Parameter fill: gets the uninitialised elements, contiguous, outermost dimension first.
+  /// - Parameters:
+  ///   - shape: the extents, outermost first.
+  ///   - type: the element type.
+  ///   - fill: gets the uninitialised elements, contiguous, outermost dimension first.
   public init(
-    _ shape: [Int], _ type: ScalarType, filledBy fill: (UnsafeMutableRawBufferPointer) throws -> Void
+    _ shape: [Int], _ type: ScalarType,
+    filledBy fill: (UnsafeMutableRawBufferPointer) throws -> Void
   ) rethrows {
     let sizes = shape.map(Int64.init)
     self.init {

@@ -6,7 +6,7 @@
 /// tokenizer.decode(text.ids)                             // "The capital of France is"
 /// ```
 ///
-/// Sources: Sennrich, Haddow, Birch 2016 (merging); Radford et al. 2019 (bytes as the alphabet).
+/// Sources: Sennrich, Haddow, Birch 2016 (merging); Radford and others 2019 (bytes as the alphabet).
 public struct Tokenizer: Sendable {
   /// The token that begins a text, if the model has one.
   public let bos: Int?

@@ -135,7 +135,9 @@ struct IGLensTests {
     let ids = stored["ids"]?.integers ?? []
     let count = stored["prompt_tokens"]?.integer ?? 0
     for entry in stored["iglens"]?.array ?? [] {
-      for (estimator, key) in [(Estimator.gradient(steps: 64), "gradient"), (.observed, "observed")] {
+      for (estimator, key) in [
+        (Estimator.gradient(steps: 64), "gradient"), (.observed, "observed"),
+      ] {
         var options = Explainer.Options()
         options.compatible = true
         options.baseline = .meanAll

@@ -50,7 +50,12 @@ struct ReadoutTests {
     return try readout.read(
       Tensor(start + end, [2, start.count], type), [question, question], target, top: 3,
       segments: [
-        (0, 1, nodes.map { circular ? segment.circular($0) ?? segment.straight($0) : segment.straight($0) })
+        (
+          0, 1,
+          nodes.map {
+            circular ? segment.circular($0) ?? segment.straight($0) : segment.straight($0)
+          }
+        )
       ])
   }
 
@@ -115,7 +120,9 @@ struct ReadoutTests {
             + members.filter { ["with_shift", "with_constant"].contains($0.key) }.flatMap {
               Array(#","\#($0.key)":\#($0.value.boolean == true)"#.utf8)
             }
-            + (key == "cap" ? [] : Array(#","cap":\#(description["cap"]?.double.map { "\($0)" } ?? "null")"#.utf8))
+            + (key == "cap"
+              ? []
+              : Array(#","cap":\#(description["cap"]?.double.map { "\($0)" } ?? "null")"#.utf8))
             + Array(#","\#(key)":\#(Self.text(replacement))}"#.utf8))
         let reading = try read(readout(wrong, .float64), .float64, .probability, at: [])
         let value = Target.probability.value(reading.rows[1], modelEntropy: 0)
@@ -134,7 +141,9 @@ struct ReadoutTests {
     // Vocabulary of 5,000 over three slices; entries 10 and 4,321 are the same, 4,999 is best.
     let width = 4
     var generator = SeededGenerator(seed: 7)
-    var rows = (0..<5_000).map { _ in (0..<width).map { _ in Double.random(in: -1...0, using: &generator) } }
+    var rows = (0..<5_000).map { _ in
+      (0..<width).map { _ in Double.random(in: -1...0, using: &generator) }
+    }
     rows[10] = [1, 1, 1, 1]
     rows[4_321] = rows[10]
     rows[4_999] = [2, 2, 2, 2]

@@ -47,7 +47,8 @@ struct Reference {
     case "embedding": return .embedding
     case "finalNorm": return .finalNorm
     case "logits": return .logits
-    case "residual": return Site.Moment(rawValue: parts[2]).map { .residual(Int(parts[1]) ?? -1, $0) }
+    case "residual":
+      return Site.Moment(rawValue: parts[2]).map { .residual(Int(parts[1]) ?? -1, $0) }
     case "attention":
       return Site.AttentionPart(rawValue: parts[2]).map { .attention(Int(parts[1]) ?? -1, $0) }
     case "feedForward":

@@ -22,7 +22,8 @@ struct Operation: Sendable, CustomTestStringConvertible {
   }
 }
 
-private func map(_ f: @escaping @Sendable (Double) -> Double) -> @Sendable ([[Double]]) -> [Double] {
+private func map(_ f: @escaping @Sendable (Double) -> Double) -> @Sendable ([[Double]]) -> [Double]
+{
   { $0[0].map(f) }
 }
 
@@ -107,7 +108,8 @@ private func attention(_ inputs: [[Double]], causal: Bool, mask: [Double]?) -> [
       }
       let weights = softmax(scores)
       for k in 0..<width {
-        out.append((0..<count).reduce(0) { $0 + weights[$1] * inputs[2][(group * count + $1) * width + k] })
+        out.append(
+          (0..<count).reduce(0) { $0 + weights[$1] * inputs[2][(group * count + $1) * width + k] })
       }
     }
   }
@@ -118,20 +120,26 @@ private let mask: [Double] = [0, -0.5, 0.25, 1, 0, -1, 0.5, 0.5, 0]
 private let attentionShapes = [[1, 4, 3, 2], [1, 2, 3, 2], [1, 2, 3, 2]]
 
 let operations: [Operation] = [
-  Operation(name: "add", shapes: [[2, 3], [2, 3]], apply: { $0[0] + $0[1] }, expected: zipped { $0 + $1 }),
+  Operation(
+    name: "add", shapes: [[2, 3], [2, 3]], apply: { $0[0] + $0[1] }, expected: zipped { $0 + $1 }),
   Operation(
     name: "add, broadcast", shapes: [[2, 3], [3]], apply: { $0[0] + $0[1] },
     expected: { x in x[0].enumerated().map { $1 + x[1][$0 % 3] } }),
   Operation(
-    name: "subtract", shapes: [[2, 3], [2, 3]], apply: { $0[0] - $0[1] }, expected: zipped { $0 - $1 }),
+    name: "subtract", shapes: [[2, 3], [2, 3]], apply: { $0[0] - $0[1] },
+    expected: zipped { $0 - $1 }),
   Operation(
-    name: "multiply", shapes: [[2, 3], [2, 3]], apply: { $0[0] * $0[1] }, expected: zipped { $0 * $1 }),
+    name: "multiply", shapes: [[2, 3], [2, 3]], apply: { $0[0] * $0[1] },
+    expected: zipped { $0 * $1 }),
   Operation(
-    name: "divide", shapes: [[2, 3], [2, 3]], apply: { $0[0] / $0[1] }, expected: zipped { $0 / $1 },
+    name: "divide", shapes: [[2, 3], [2, 3]], apply: { $0[0] / $0[1] },
+    expected: zipped { $0 / $1 },
     shift: 3),
-  Operation(name: "add a number", shapes: [[5]], apply: { $0[0] + 2.5 }, expected: map { $0 + 2.5 }),
   Operation(
-    name: "multiply by a number", shapes: [[5]], apply: { -1.5 * $0[0] }, expected: map { -1.5 * $0 }),
+    name: "add a number", shapes: [[5]], apply: { $0[0] + 2.5 }, expected: map { $0 + 2.5 }),
+  Operation(
+    name: "multiply by a number", shapes: [[5]], apply: { -1.5 * $0[0] },
+    expected: map { -1.5 * $0 }),
   Operation(name: "negate", shapes: [[5]], apply: { -$0[0] }, expected: map { -$0 }),
   Operation(name: "exp", shapes: [[5]], apply: { $0[0].exp }, expected: map { exp($0) }),
   Operation(name: "log", shapes: [[5]], apply: { $0[0].log }, expected: map { log($0) }, shift: 2),
@@ -143,11 +151,13 @@ let operations: [Operation] = [
     name: "silu", shapes: [[7]], apply: { $0[0].silu }, expected: map { $0 / (1 + exp(-$0)) }),
   Operation(name: "relu", shapes: [[7]], apply: { $0[0].relu }, expected: map { max($0, 0) }),
   Operation(
-    name: "gelu", shapes: [[7]], apply: { $0[0].gelu(tanhApproximation: false) }, expected: map(gelu)),
+    name: "gelu", shapes: [[7]], apply: { $0[0].gelu(tanhApproximation: false) },
+    expected: map(gelu)),
   Operation(
     name: "gelu, tanh", shapes: [[7]], apply: { $0[0].gelu(tanhApproximation: true) },
     expected: map(geluTanh)),
-  Operation(name: "sum", shapes: [[2, 3]], apply: { $0[0].sum }, expected: { [$0[0].reduce(0, +)] }),
+  Operation(
+    name: "sum", shapes: [[2, 3]], apply: { $0[0].sum }, expected: { [$0[0].reduce(0, +)] }),
   Operation(
     name: "sum along", shapes: [[2, 3]], apply: { $0[0].sum(along: 0) },
     expected: { x in (0..<3).map { x[0][$0] + x[0][$0 + 3] } }),

@@ -32,11 +32,11 @@ let output = option("--json") ?? checkout.appending(path: "Benchmarks/results.js
 var measurements: [Measurement] = []
 var bounds: [Bound] = []
 
-func wanted(_ name: String) -> Bool { only.map { name.contains($0) } ?? true }
+@MainActor func wanted(_ name: String) -> Bool { only.map { name.contains($0) } ?? true }
 
 func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
 
-func compare(
+@MainActor func compare(
   _ name: String, turns: Int, must: Double?, aim: Double?, ours: () throws -> Void,
   twin: () throws -> Double
 ) throws {
@@ -55,7 +55,7 @@ func compare(
       + "\(String(format: "%.1f", found.ratio)) ×")
 }
 
-func bound(
+@MainActor func bound(
   _ name: String, _ unit: String, must: Double, aim: Double, turns: Int, _ body: () throws -> Double
 ) rethrows {
   guard wanted(name) else { return }
@@ -70,11 +70,18 @@ let prompts = try JSONDecoder().decode(
   [Prompt].self, from: Data(contentsOf: reference.appending(path: "prompts.json")))
 let loaded = try LoadedModel(at: modelFile)
 let explainer = try Explainer(loaded)
+
+// In a process of its own, so that nothing has warmed the heap: the first explanation's peak.
+if let index = option("--memory-of").flatMap({ Int($0) }) {
+  print(try Memory.peak { try explain(prompts[index], .observed) })
+  exit(0)
+}
+
 let twin = try Twin(
   python: checkout.appending(path: ".venv/bin/python"),
   script: reference.appending(path: "iglens_twin.py"), model: modelFile, threads: threads)
 
-func explain(_ prompt: Prompt, _ estimator: Estimator, generating: Bool = false) throws {
+@MainActor func explain(_ prompt: Prompt, _ estimator: Estimator, generating: Bool = false) throws {
   var options = Explainer.Options()
   options.method.estimator = estimator
   options.continuation =
@@ -156,12 +163,20 @@ try bound("telescope explain, whole process, 1 token", "ms", must: 3000, aim: 15
     guard process.terminationStatus == 0 else { throw Failure(description: "telescope failed") }
   }
 }
-for prompt in prompts {
+for (index, prompt) in prompts.enumerated() {
   try bound(
     "peak memory above the loaded model, \(prompt.tokens) tokens", "MB", must: 150, aim: 60,
     turns: 3
   ) {
-    try Memory.peak { try explain(prompt, .observed) } / 1e6
+    let process = Process()
+    let answer = Pipe()
+    process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
+    process.arguments = ["--threads", "\(threads)", "--memory-of", "\(index)"]
+    process.standardOutput = answer
+    try process.run()
+    let text = String(decoding: answer.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return (Double(text.trimmingCharacters(in: .whitespacesAndNewlines)) ?? .nan) / 1e6
   }
 }
 let stored =

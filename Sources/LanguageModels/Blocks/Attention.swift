@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Tensors
 
-/// Causal self-attention (Vaswani et al. 2017), with grouped key-value heads (Ainslie et al. 2023).
+/// Causal self-attention (Vaswani and others 2017), with grouped key-value heads (Ainslie and others 2023).
 struct Attention {
   /// Queries, keys and values in one product: [(heads + 2 · keyValueHeads) · headWidth, width].
   var input: Linear

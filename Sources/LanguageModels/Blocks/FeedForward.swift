@@ -30,7 +30,7 @@ enum Activation: String, Sendable, CaseIterable {
   }
 }
 
-/// A feed-forward network: plain (Vaswani et al. 2017) or gated (Shazeer 2020).
+/// A feed-forward network: plain (Vaswani and others 2017) or gated (Shazeer 2020).
 struct FeedForward {
   enum Input {
     /// hidden = φ(up).

@@ -1,13 +1,13 @@
 internal import Foundation
 internal import Tensors
 
-/// Rotary position embedding (Su et al. 2021): pair (i, i + half) of a head turns by position · ωᵢ.
+/// Rotary position embedding (Su and others 2021): pair (i, i + half) of a head turns by position · ωᵢ.
 public struct RotaryEmbedding: Sendable {
   /// How the frequencies ωᵢ = base^(−2i/width) are changed for long contexts.
   public enum Scaling: Sendable, Equatable {
     /// As trained.
     case none
-    /// Every frequency divided by a factor (Chen et al. 2023).
+    /// Every frequency divided by a factor (Chen and others 2023).
     case linear(factor: Double)
     /// Llama 3.1: wavelengths beyond the original context are stretched by `factor`, those well
     /// inside it kept, and those between blended.
@@ -22,6 +22,7 @@ public struct RotaryEmbedding: Sendable {
   /// - Parameters:
   ///   - width: the rotated dimensions of a head.
   ///   - base: θ.
+  ///   - scaling: how the frequencies are changed for long contexts.
   public init(width: Int, base: Double, scaling: Scaling = .none) {
     frequencies = stride(from: 0, to: width, by: 2).map { i in
       let plain = pow(base, -Double(i) / Double(width))

@@ -1,6 +1,6 @@
 public import Tensors
 
-/// The readout of a model: final norm, head, and soft-cap. z(h) = U·N(h) + c.
+/// The readout of a model, z(h) = U·N(h) + c: final norm, head, and soft-cap.
 public struct Unembedding {
   /// N.
   public var norm: Norm

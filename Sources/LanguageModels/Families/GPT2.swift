@@ -1,7 +1,7 @@
 internal import StrictJSON
 public import Tensors
 
-// GPT-2 (Radford et al. 2019): learned positions, LayerNorm before each branch, biases everywhere,
+// GPT-2 (Radford and others 2019): learned positions, LayerNorm before each branch, biases everywhere,
 // a plain feed-forward network with the tanh GELU, tied head:
 //
 //     x ← x + attention(norm(x));   x ← x + feedForward(norm(x))
@@ -90,7 +90,8 @@ struct GPT2Configuration {
       "bos_token_id", "eos_token_id", "pad_token_id", "initializer_range", "attn_pdrop",
       "embd_pdrop", "resid_pdrop", "n_ctx", "summary_activation", "summary_first_dropout",
       "summary_proj_to_labels", "summary_type", "summary_use_proj", "task_specific_params",
-      "reorder_and_upcast_attn", "_name_or_path", "_attn_implementation_autoset", "gradient_checkpointing",
+      "reorder_and_upcast_attn", "_name_or_path", "_attn_implementation_autoset",
+      "gradient_checkpointing",
     ])
     try reader.finish()
   }

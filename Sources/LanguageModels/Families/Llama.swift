@@ -3,7 +3,7 @@ internal import Foundation
 internal import StrictJSON
 public import Tensors
 
-// Llama (Touvron et al. 2023) and the families that are Llama with other values: SmolLM2 (Llama
+// Llama (Touvron and others 2023) and the families that are Llama with other values: SmolLM2 (Llama
 // itself), Mistral (a sliding window), Qwen 2 (biases on queries, keys and values).
 //
 // Pre-norm RMS blocks, rotary positions, grouped heads, gated feed-forward with SiLU:

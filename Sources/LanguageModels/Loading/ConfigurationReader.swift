@@ -13,7 +13,7 @@ final class ConfigurationReader {
   private let exempt: Set<String>
   private var handled: Set<ExactString> = []
 
-  /// - Parameter exempt: keys that the person vouches for (`--ignore-config-key`).
+  /// Reads members; `exempt` are keys that the person vouches for (`--ignore-config-key`).
   init(_ members: [(key: String, value: JSON)], file: String, exempt: Set<String>) {
     self.members = members
     self.file = file

@@ -46,7 +46,9 @@ public struct LoadedModel {
     try device.prepare()
     let checkpoint = try Checkpoint(url)
     weightBytes = try checkMemory(for: checkpoint, type: type, limit: memory)
-    tokenizer = try Tokenizer(of: checkpoint)
+    var tokenizer = try Tokenizer(of: checkpoint)
+    tokenizer.endOfText.formUnion(endings(of: checkpoint))
+    self.tokenizer = tokenizer
     name = checkpoint.name
     files = checkpoint.files
     model = try loadNetwork(
@@ -105,6 +107,22 @@ private func checkMemory(
 /// Bytes for people: `512 MB`, `12 kB`.
 package func megabytes(_ bytes: Int) -> String {
   bytes < 1_000_000 ? "\((bytes + 500) / 1_000) kB" : "\((bytes + 500_000) / 1_000_000) MB"
+}
+
+/// The tokens that end a generated text, where `config.json` or `generation_config.json` name them.
+private func endings(of checkpoint: Checkpoint) -> [Int] {
+  var configurations = [checkpoint.configuration].compactMap { $0 }
+  if checkpoint.format == .safetensors,
+    let folder = checkpoint.files.first?.deletingLastPathComponent(),
+    let data = try? Data(contentsOf: folder.appending(path: "generation_config.json")),
+    let generation = try? JSON.parse(data)
+  {
+    configurations.append(generation)
+  }
+  return configurations.flatMap { configuration -> [Int] in
+    guard let value = configuration["eos_token_id"] else { return [] }
+    return value.integer.map { [$0] } ?? value.array?.compactMap(\.integer) ?? []
+  }
 }
 
 extension Tokenizer {

@@ -137,7 +137,8 @@ final class WeightReader {
     }
   }
 
-  /// - Parameter unused: names that a checkpoint may hold without the model needing them.
+  /// Ends the reading; `isExpected` names what a checkpoint may hold without the model needing it.
+  ///
   /// - Throws: `ModelError` naming everything missing, mis-shaped or left over.
   func finish(unused isExpected: (String) -> Bool = { _ in false }) throws {
     let left = stored.keys.filter { !used.contains($0) && !isExpected($0) }.sorted()

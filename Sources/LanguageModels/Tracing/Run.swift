@@ -79,7 +79,8 @@ extension LanguageModel {
     let missing = wanted.subtracting(sites)
     if let site = missing.min(by: { $0.description < $1.description }) {
       throw ModelError(
-        .usage, "\(shape.architecture) has no site '\(site)'; its layers are 0 to "
+        .usage,
+        "\(shape.architecture) has no site '\(site)'; its layers are 0 to "
           + "\(shape.layers - 1) (see its sites with `LanguageModel.sites`).")
     }
   }
