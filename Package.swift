@@ -88,6 +88,7 @@ let package = Package(
       "Attribution",
       ["LanguageModels", "Tensors", "Checkpoints", "Tokenization", "Results", "StrictJSON"]),
     tests("Reports", ["Results"]),
+    tests("Telescope"),
     .testTarget(
       name: "CommandTests", dependencies: ["TestSupport", "Results"],
       swiftSettings: strict),

@@ -66,7 +66,7 @@ struct GPT2Configuration {
       throw reader.bad("n_head", .number(.integer(heads)), "it must divide n_embd, \(width)")
     }
     shape = ModelShape(
-      architecture: "gpt2", layers: try reader.count("n_layer"), width: width, heads: heads,
+      architecture: "gpt2", layers: try reader.layerCount("n_layer"), width: width, heads: heads,
       keyValueHeads: heads, headWidth: width / heads,
       hidden: try reader.optionalCount("n_inner") ?? 4 * width,
       vocabulary: try reader.count("vocab_size"), contextLength: try reader.count("n_positions"))
@@ -100,8 +100,13 @@ struct GPT2Configuration {
   init(gguf reader: ConfigurationReader, vocabulary: Int, tied: Bool) throws {
     let width = try reader.count("gpt2.embedding_length")
     let heads = try reader.count("gpt2.attention.head_count")
+    guard width % heads == 0 else {
+      throw reader.bad(
+        "gpt2.attention.head_count", .number(.integer(heads)),
+        "it must divide gpt2.embedding_length, \(width)")
+    }
     shape = ModelShape(
-      architecture: "gpt2", layers: try reader.count("gpt2.block_count"), width: width,
+      architecture: "gpt2", layers: try reader.layerCount("gpt2.block_count"), width: width,
       heads: heads, keyValueHeads: heads, headWidth: width / heads,
       hidden: try reader.count("gpt2.feed_forward_length"), vocabulary: vocabulary,
       contextLength: try reader.count("gpt2.context_length"))

@@ -75,7 +75,7 @@ extension LlamaConfiguration {
   init(huggingFace reader: ConfigurationReader, architecture: String) throws {
     let width = try reader.count("hidden_size")
     let heads = try reader.count("num_attention_heads")
-    let layers = try reader.count("num_hidden_layers")
+    let layers = try reader.layerCount("num_hidden_layers")
     let keyValueHeads = try reader.optionalCount("num_key_value_heads") ?? heads
     let headWidth = try reader.optionalCount("head_dim") ?? (width / heads)
     guard heads % keyValueHeads == 0 else {
@@ -83,7 +83,7 @@ extension LlamaConfiguration {
         "num_key_value_heads", .number(.integer(keyValueHeads)),
         "it must divide num_attention_heads, \(heads)")
     }
-    guard headWidth % 2 == 0 else {
+    guard headWidth > 0, headWidth % 2 == 0 else {
       throw reader.bad(
         "head_dim", .number(.integer(headWidth)), "rotary positions need an even width")
     }
@@ -151,7 +151,8 @@ extension LlamaConfiguration {
     }
     guard let object = value.object else { throw reader.bad(key, value, "an object is expected") }
     let inner = ConfigurationReader(
-      object.members.map { ("\(key).\($0.key)", $0.value) }, file: reader.file, exempt: [])
+      object.members.map { ("\(key).\($0.key)", $0.value) }, file: reader.file,
+      exempt: reader.exempt)
     let base = try inner.optionalNumber("\(key).rope_theta") ?? topBase ?? 10_000
     let kind =
       try inner.string("\(key).rope_type") ?? inner.string("\(key).type") ?? "default"
@@ -179,11 +180,12 @@ extension LlamaConfiguration {
     let prefix = architecture + "."
     let width = try reader.count(prefix + "embedding_length")
     let heads = try reader.count(prefix + "attention.head_count")
-    let layers = try reader.count(prefix + "block_count")
+    let layers = try reader.layerCount(prefix + "block_count")
     let keyValueHeads = try reader.optionalCount(prefix + "attention.head_count_kv") ?? heads
     let headWidth = try reader.optionalCount(prefix + "attention.key_length") ?? (width / heads)
     let valueWidth = try reader.optionalCount(prefix + "attention.value_length") ?? headWidth
-    guard valueWidth == headWidth, heads % keyValueHeads == 0, headWidth % 2 == 0 else {
+    guard valueWidth == headWidth, heads % keyValueHeads == 0, headWidth > 0, headWidth % 2 == 0
+    else {
       throw reader.bad(
         prefix + "attention.head_count_kv", .number(.integer(keyValueHeads)),
         "heads must be a multiple of it, and keys and values of one even width")

@@ -10,7 +10,8 @@ final class ConfigurationReader {
   /// The file, for messages.
   let file: String
   private let members: [(key: String, value: JSON)]
-  private let exempt: Set<String>
+  /// Keys that the person vouches for.
+  let exempt: Set<String>
   private var handled: Set<ExactString> = []
 
   /// Reads members; `exempt` are keys that the person vouches for (`--ignore-config-key`).
@@ -42,6 +43,15 @@ final class ConfigurationReader {
       throw bad(key, value, "a whole number above 0 is expected")
     }
     return number
+  }
+
+  /// The number of blocks: a count that no file may make absurd, since work is done for each.
+  func layerCount(_ key: String) throws -> Int {
+    let layers = try count(key)
+    guard layers <= 10_000 else {
+      throw bad(key, .number(.integer(layers)), "at most 10000 layers are expected")
+    }
+    return layers
   }
 
   /// A positive finite number that must be there.
