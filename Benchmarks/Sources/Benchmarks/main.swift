@@ -36,23 +36,28 @@ var bounds: [Bound] = []
 
 func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
 
-@MainActor func compare(
-  _ name: String, turns: Int, must: Double?, aim: Double?, ours: () throws -> Void,
-  twin: () throws -> Double
-) throws {
-  guard wanted(name) else { return }
-  try ours()
-  var mine: [Double] = []
+/// One of our tasks, with the ratio it must reach and the one it aims for.
+typealias Task = (name: String, must: Double, aim: Double, ours: () throws -> Void)
+
+/// Times our tasks beside one of the twin's, in turns.
+@MainActor func compare(_ tasks: [Task], turns: Int, twin: () throws -> Double) throws {
+  let tasks = tasks.filter { wanted($0.name) }
+  guard !tasks.isEmpty else { return }
+  for task in tasks { try task.ours() }
+  var mine = tasks.map { _ in [Double]() }
   var theirs: [Double] = []
   for _ in 0..<turns {
     theirs.append(try twin())
-    mine.append(try milliseconds(ours))
+    for (index, task) in tasks.enumerated() { mine[index].append(try milliseconds(task.ours)) }
   }
-  let found = Measurement(name: name, ours: mine, twin: theirs, must: must, aim: aim)
-  measurements.append(found)
-  say(
-    "\(name): ours \(Int(found.ourMedian)) ms, PyTorch \(Int(found.twinMedian)) ms, "
-      + "\(String(format: "%.1f", found.ratio)) ×")
+  for (task, times) in zip(tasks, mine) {
+    let found = Measurement(
+      name: task.name, ours: times, twin: theirs, must: task.must, aim: task.aim)
+    measurements.append(found)
+    say(
+      "\(task.name): ours \(Int(found.ourMedian)) ms, PyTorch \(Int(found.twinMedian)) ms, "
+        + "\(String(format: "%.2f", found.ratio)) ×")
+  }
 }
 
 @MainActor func bound(
@@ -117,33 +122,45 @@ for prompt in prompts {
 for prompt in prompts {
   let size = "\(prompt.tokens) tokens"
   try compare(
-    "observed against 64 gradient steps, \(size)", turns: slowTurns, must: 50, aim: 100,
-    ours: { try explain(prompt, .observed) },
-    twin: { try twin.time(request(prompt, "gradient")) })
+    [
+      ("observed against 64 gradient steps, \(size)", 50, 100, { try explain(prompt, .observed) }),
+      (
+        "gauss with 16 nodes against 64 gradient steps, \(size)", 40, 80,
+        { try explain(prompt, .gauss(nodes: 16)) }
+      ),
+    ], turns: slowTurns
+  ) { try twin.time(request(prompt, "gradient")) }
   try compare(
-    "observed against observed at 64 steps, \(size)", turns: slowTurns, must: 25, aim: 50,
-    ours: { try explain(prompt, .observed) },
-    twin: { try twin.time(request(prompt, "observed")) })
+    [
+      (
+        "observed against observed at 64 steps, \(size)", 25, 50,
+        { try explain(prompt, .observed) }
+      )
+    ], turns: slowTurns
+  ) { try twin.time(request(prompt, "observed")) }
   try compare(
-    "with greedy generation, against 64 gradient steps, \(size)", turns: slowTurns, must: 30,
-    aim: 60, ours: { try explain(prompt, .observed, generating: true) },
-    twin: { try twin.time(request(prompt, "gradient", generating: true)) })
+    [
+      (
+        "with greedy generation, against 64 gradient steps, \(size)", 30, 60,
+        { try explain(prompt, .observed, generating: true) }
+      )
+    ], turns: slowTurns
+  ) { try twin.time(request(prompt, "gradient", generating: true)) }
   try compare(
-    "gauss with 16 nodes against 64 gradient steps, \(size)", turns: slowTurns, must: 40, aim: 80,
-    ours: { try explain(prompt, .gauss(nodes: 16)) },
-    twin: { try twin.time(request(prompt, "gradient")) })
-  try compare(
-    "end points only on both sides, \(size)", turns: 2 * turns, must: 1.2, aim: 1.5,
-    ours: { try explain(prompt, .observed) },
-    twin: { try twin.time(request(prompt, "ends")) })
+    [("end points only on both sides, \(size)", 1.2, 1.5, { try explain(prompt, .observed) })],
+    turns: 2 * turns
+  ) { try twin.time(request(prompt, "ends")) }
 }
 for (count, must, aim) in [(128, 1.0, 1.15), (8, 1.1, 1.4)] {
   let ids = Array((prompts.last?.ids ?? []).prefix(count))
   try compare(
-    "forward pass, \(count) tokens", turns: 4 * turns, must: must, aim: aim,
-    ours: {
-      try withRecording(false) { _ = try loaded.model.run([ids], capturing: [.logits]) }
-    }, twin: { try twin.time(["task": "forward", "ids": ids]) })
+    [
+      (
+        "forward pass, \(count) tokens", must, aim,
+        { try withRecording(false) { _ = try loaded.model.run([ids], capturing: [.logits]) } }
+      )
+    ], turns: 4 * turns
+  ) { try twin.time(["task": "forward", "ids": ids]) }
 }
 
 try bound("load the GGUF file", "ms", must: 1500, aim: 500, turns: turns) {
