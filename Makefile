@@ -6,7 +6,6 @@
 
 SHELL := /bin/bash
 PREFIX ?= /usr/local
-export TELESCOPE_LIBTORCH
 SWIFT_FLAGS := -c release
 TELESCOPE := .build/release/telescope
 

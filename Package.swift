@@ -1,12 +1,10 @@
 // swift-tools-version: 6.0
-import Foundation
 import PackageDescription
 
 // libtorch: the folder that holds `include` and `lib`. `Scripts/setup.sh` installs it into `.deps`;
 // TELESCOPE_LIBTORCH points at another copy.
-let libtorch =
-  ProcessInfo.processInfo.environment["TELESCOPE_LIBTORCH"]
-  ?? Context.packageDirectory + "/.deps/torch"
+let named = Context.environment["TELESCOPE_LIBTORCH"] ?? ""
+let libtorch = named.isEmpty ? Context.packageDirectory + "/.deps/torch" : named
 
 let strict: [SwiftSetting] = [
   .enableUpcomingFeature("InternalImportsByDefault"),

@@ -93,7 +93,7 @@ public struct Explainer {
     let count = model.shape.layers
     let path = try StatePath(options, layers: count)
     var method = options.method
-    method.rowsPerSweep = try rowsWithin(options.memory, path.layers.count + 1, prompt)
+    method.rowsPerSweep = try estimate(prompt, options, path).rowsPerSweep(within: options.memory)
     let clock = Stopwatch()
     let trace = try traced(prompt, options, path) { progress(0.3 * $0) }
     let forward = clock.lap()
@@ -280,24 +280,5 @@ public struct Explainer {
     }
     return ContrastDescription(
       prompt: other.text, promptTokens: other.ids.count, tokens: text.map(describe))
-  }
-
-  /// How many rows one sweep may hold, so that a run stays within its memory.
-  private func rowsWithin(_ memory: Int?, _ rows: Int, _ prompt: Prompt) throws -> Int {
-    let shape = loaded.model.shape
-    let bytes = loaded.model.type.bytes
-    // Residual streams of the prompt at one layer, three times over while a block runs, and its
-    // widest values; then a slice of logits with its statistics.
-    let forward = prompt.ids.count * (3 * shape.width + 3 * shape.hidden) * bytes
-    let perRow = 2048 * 8 + shape.width * 8
-    let allowed = memory ?? .max
-    let needed = forward + rows * perRow
-    guard needed <= allowed else {
-      throw AttributionError(
-        .memory,
-        "This run needs about \(megabytes(needed)) beyond the model and --memory allows "
-          + "\(megabytes(allowed)); allow more, choose fewer layers, or shorten the prompt.")
-    }
-    return min(512, max(rows, (allowed - forward) / perRow))
   }
 }

@@ -50,6 +50,11 @@ struct ExplainSession {
       options.baselineIDs = begin(ids(of: text, "The text of the baseline", &notes))
     }
     options.contrast = try request.contrast.map { try self.prompt($0, "The contrast", &notes) }
+    let estimate = try explainer.estimate(prompt, options)
+    let tokens = estimate.predictions == 1 ? "1 token" : "\(estimate.predictions) tokens"
+    Progress.current.describe(
+      "\(tokens), about \(Int(2e-9 * estimate.multiplications)) GFLOP and "
+        + "\(estimate.bytes / 1_000_000 + 1) MB")
     var result = try explainer.explain(prompt, options, progress: Progress.current.update)
     result.model.sha256 = try hash.value()
     result.warnings = notes + result.warnings

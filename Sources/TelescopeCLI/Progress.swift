@@ -8,6 +8,7 @@ final class Progress: Sendable {
   private struct State {
     var stage = 0
     var label: String?
+    var detail = ""
     var share = 0.0
     var isVisible = false
   }
@@ -22,10 +23,16 @@ final class Progress: Sendable {
     let stage = state.withLock { state in
       state.stage += 1
       state.label = label
+      state.detail = ""
       state.share = 0
       return state.stage
     }
     draw(stage, after: .seconds(1))
+  }
+
+  /// Says more of what the stage does, shown where there is room for it.
+  func describe(_ detail: String) {
+    state.withLock { $0.detail = detail }
   }
 
   /// Tells how much of the stage is done.
@@ -47,8 +54,10 @@ final class Progress: Sendable {
     queue.asyncAfter(deadline: .now() + delay) { [self] in
       let goesOn = state.withLock { state in
         guard state.stage == stage, let label = state.label else { return false }
-        show(
-          "\r" + Self.line(label, state.share, width: Terminal.width(STDERR_FILENO)) + "\u{1B}[K")
+        let width = Terminal.width(STDERR_FILENO)
+        let whole = state.detail.isEmpty ? label : label + " " + state.detail
+        let shown = whole.count + 20 < width ? whole : label
+        show("\r" + Self.line(shown, state.share, width: width) + "\u{1B}[K")
         state.isVisible = true
         return true
       }

@@ -198,7 +198,7 @@ struct ModelFileTests {
     let model = try TinyModel()
     try expectFailure(
       ["explain", "--model", model.path, "--memory", "60k", "hi"], 69,
-      "This run needs about 51 kB beyond the model and --memory allows 16 kB; allow more, choose fewer "
+      "This run needs about 70 kB beyond the model and --memory allows 16 kB; allow more, choose fewer "
         + "layers, or shorten the prompt.")
   }
 

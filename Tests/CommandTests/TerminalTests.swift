@@ -71,6 +71,14 @@ struct TerminalTests {
     let last = try #require(bars.last)
     #expect(shown[last.range.upperBound...] == "\r\u{1B}[K" + interrupted)
 
+    let wide = try PseudoTerminal(columns: 100)
+    let roomy = Command.process(long)
+    try wide.start(roomy)
+    #expect(wide.wait(for: "GFLOP"))
+    roomy.interrupt()
+    let estimated = /\rExplaining \d+ tokens, about \d+ GFLOP and \d+ MB [━╌]+ \d+ %\u{1B}\[K/
+    #expect(wide.finish(roomy).contains(estimated))
+
     let quiet = try PseudoTerminal(columns: 40)
     let still = Command.process(long + ["--quiet"])
     try quiet.start(still)

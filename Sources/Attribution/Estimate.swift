@@ -1,0 +1,79 @@
+internal import LanguageModels
+internal import Tensors
+
+/// What an explanation will cost, known before it starts.
+public struct Estimate: Sendable {
+  /// Predictions explained, at most.
+  public var predictions: Int
+  /// Rows through the head: predictions × (layers + 1).
+  public var rows: Int
+  /// Multiplications: of the forward passes and of the head.
+  public var multiplications: Double
+  /// Peak memory beyond the model, in bytes, with as many rows in a sweep as suit the machine.
+  public var bytes: Int { fixedBytes + min(rows, Self.mostRows) * bytesPerRow }
+
+  /// What the forward pass and the kept states take.
+  var fixedBytes: Int
+  /// What each row of a sweep takes: its state, its slice of logits, its statistics.
+  var bytesPerRow: Int
+  /// The rows that one prediction needs together.
+  var rowsPerPrediction: Int
+
+  /// More rows in a sweep than this gain nothing.
+  static let mostRows = 512
+
+  /// The rows that a sweep may hold within a budget.
+  ///
+  /// - Throws: `AttributionError` when even one prediction does not fit.
+  func rowsPerSweep(within memory: Int?) throws -> Int {
+    guard let memory else { return Self.mostRows }
+    let least = fixedBytes + rowsPerPrediction * bytesPerRow
+    guard least <= memory else {
+      throw AttributionError(
+        .memory,
+        "This run needs about \(megabytes(least)) beyond the model and --memory allows "
+          + "\(megabytes(max(0, memory))); allow more, choose fewer layers, or shorten the prompt.")
+    }
+    return max(rowsPerPrediction, min(Self.mostRows, (memory - fixedBytes) / bytesPerRow))
+  }
+}
+
+extension Explainer {
+  /// What explaining a prompt will cost.
+  ///
+  /// - Throws: `AttributionError` for layers that the model does not have.
+  public func estimate(_ prompt: Prompt, _ options: Options = Options()) throws -> Estimate {
+    try estimate(
+      prompt, options, StatePath(options, layers: loaded.model.shape.layers))
+  }
+
+  func estimate(_ prompt: Prompt, _ options: Options, _ path: StatePath) -> Estimate {
+    let shape = loaded.model.shape
+    let bytes = loaded.model.type.bytes
+    let predictions =
+      switch options.continuation {
+      case .greedy(let count): count
+      case .answer(let ids): ids.count
+      case .everyToken: max(1, prompt.ids.count - 1)
+      case .positions(let positions): Set(positions).count
+      }
+    let length = prompt.ids.count + predictions
+    let rowsPerPrediction = path.layers.count + 1
+    let rows = predictions * rowsPerPrediction
+    let perBlock =
+      shape.width * (2 * shape.heads + 2 * shape.keyValueHeads) * shape.headWidth
+      + 3 * shape.width * shape.hidden
+    let perRow = Double(shape.width * shape.vocabulary)
+    let runs = options.contrast == nil ? 1.0 : 2.0
+    // A block holds its residual stream three times over and its widest values while it runs; the
+    // averaged layer is kept whole, the chosen ones at the explained positions.
+    let running = length * (3 * shape.width + 3 * shape.hidden) * bytes
+    let kept = (length + predictions * path.blocks.count) * shape.width * bytes
+    return Estimate(
+      predictions: predictions, rows: rows,
+      multiplications: runs
+        * (Double(length) * Double(shape.layers * perBlock) + Double(rows + predictions) * perRow),
+      fixedBytes: running + kept, bytesPerRow: 2048 * 8 + shape.width * 16 + 512,
+      rowsPerPrediction: rowsPerPrediction)
+  }
+}
