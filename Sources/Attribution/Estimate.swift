@@ -32,7 +32,8 @@ public struct Estimate: Sendable {
       throw AttributionError(
         .memory,
         "This run needs about \(megabytes(least)) beyond the model and --memory allows "
-          + "\(megabytes(max(0, memory))); allow more, choose fewer layers, or shorten the prompt.")
+          + "\(megabytes(max(0, memory))); allow more, explain fewer tokens or layers, or shorten the prompt."
+      )
     }
     return max(rowsPerPrediction, min(Self.mostRows, (memory - fixedBytes) / bytesPerRow))
   }
@@ -52,7 +53,7 @@ extension Explainer {
     let bytes = loaded.model.type.bytes
     let predictions =
       switch options.continuation {
-      case .greedy(let count): count
+      case .greedy(let count): max(1, min(count, shape.contextLength - prompt.ids.count))
       case .answer(let ids): ids.count
       case .everyToken: max(1, prompt.ids.count - 1)
       case .positions(let positions): Set(positions).count
@@ -69,11 +70,26 @@ extension Explainer {
     // averaged layer is kept whole, the chosen ones at the explained positions.
     let running = length * (3 * shape.width + 3 * shape.hidden) * bytes
     let kept = (length + predictions * path.blocks.count) * shape.width * bytes
+    // Generation keeps keys and values; the ordinary logits are read 16 rows at a time.
+    var cache = 0
+    if case .greedy = options.continuation {
+      cache = 2 * shape.layers * shape.keyValueHeads * shape.headWidth * bytes * length
+    }
+    let ordinary = min(16, predictions) * shape.vocabulary * (bytes + 8)
+    // Each point on a segment has four numbers that mix its ends and a dozen sums.
+    let nodes =
+      switch options.method.estimator {
+      case .observed: 0
+      case .gradient(let steps): steps
+      case .gauss(let nodes): nodes
+      case .adaptive: IGLens.mostNodes
+      }
     return Estimate(
       predictions: predictions, rows: rows,
       multiplications: runs
         * (Double(length) * Double(shape.layers * perBlock) + Double(rows + predictions) * perRow),
-      fixedBytes: running + kept, bytesPerRow: 2048 * 8 + shape.width * 16 + 512,
+      fixedBytes: running + kept + cache + ordinary,
+      bytesPerRow: 2048 * 8 + shape.width * 16 + 512 + nodes * 16 * 8 * 2,
       rowsPerPrediction: rowsPerPrediction)
   }
 }

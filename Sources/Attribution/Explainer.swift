@@ -116,14 +116,16 @@ public struct Explainer {
         modelValue: method.target.value(at.1), method, path)
     }
     var contrast: ContrastDescription?
+    var contrastWarnings: [String] = []
     if let other = options.contrast {
-      contrast = try addContrast(
+      (contrast, contrastWarnings) = try addContrast(
         other, to: &explanations, trace, targets, promptCount: prompt.ids.count, options, method,
         path)
     }
     if let span = span(found, trace, targets, options, method, path) { explanations.append(span) }
     let warnings =
-      baselines.warnings + certificateWarnings(explanations, method, options.compatible)
+      baselines.warnings + contrastWarnings.map { "In the contrast: " + $0 }
+      + certificateWarnings(explanations, method, options.compatible)
 
     return ExplainResult(
       toolVersion: telescopeVersion,
@@ -246,7 +248,7 @@ public struct Explainer {
   private func addContrast(
     _ other: Prompt, to explanations: inout [Explanation], _ trace: ResidualTrace,
     _ targets: [Int], promptCount: Int, _ options: Options, _ method: IGLens, _ path: StatePath
-  ) throws -> ContrastDescription {
+  ) throws -> (ContrastDescription, warnings: [String]) {
     switch options.continuation {
     case .answer, .greedy: break
     case .everyToken, .positions:
@@ -278,7 +280,8 @@ public struct Explainer {
         before = difference
       }
     }
-    return ContrastDescription(
+    let description = ContrastDescription(
       prompt: other.text, promptTokens: other.ids.count, tokens: text.map(describe))
+    return (description, baselines.warnings)
   }
 }

@@ -291,8 +291,8 @@ public struct IGLens: Sendable {
     guard rows.allSatisfy({ $0.logPartition.isFinite && $0.entropy.isFinite }) else {
       throw AttributionError(
         .notFinite,
-        "The model's numbers are not finite at some layer; try --dtype float32, and "
-          + "check that the file is complete.")
+        "The model's numbers are not finite at some layer; the file may be damaged, or need more "
+          + "range than --dtype bfloat16 has: get it again, or use float32.")
     }
   }
 

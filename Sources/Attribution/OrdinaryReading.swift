@@ -18,11 +18,17 @@ struct OrdinaryReading {
     let best = logits.indices.max { logits[$0] < logits[$1] } ?? start
     let token = next ?? best - start
     let largest = logits[best]
-    let partition = largest + log(logits.reduce(0) { $0 + exp($1 - largest) })
+    // Σ e and Σ e·z in one pass: log Z = largest + log Σ e, and H = log Z − Σ e·z / Σ e.
+    var (mass, moment) = (0.0, 0.0)
+    for logit in logits {
+      let e = exp(logit - largest)
+      mass += e
+      moment += e * (logit - largest)
+    }
     self.token = token
     targetLogit = logits[start + token]
     versusLogit = versus.map { logits[start + $0] } ?? 0
-    logPartition = partition
-    entropy = logits.reduce(0) { $0 - exp($1 - partition) * ($1 - partition) }
+    logPartition = largest + log(mass)
+    entropy = log(mass) - moment / mass
   }
 }

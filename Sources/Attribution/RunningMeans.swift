@@ -40,7 +40,7 @@ struct RunningMeans {
     if zip(positions, ranges).contains(where: { $0.0 == 0 && $0.1 == 0..<1 }) {
       warnings.append(
         "At position 0 the \(baseline.name) baseline is the state itself, so its first attribution "
-          + "is 0.")
+          + "is 0; --baseline zero starts from nothing.")
     }
     for range in ranges where range.count > 2 {
       let total = norms[range].reduce(0, +)

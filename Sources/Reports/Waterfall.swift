@@ -58,7 +58,7 @@ struct Waterfall {
     let glyphs = style.glyphs
     let value = glyphs.words("\(quantity.symbol) = \(quantity.level(explanation.modelValue))")
     let target = targetName(to: max(12, style.width / 2))
-    let context = result.tokens.prefix(explanation.position + 1).map(\.text).joined()
+    let context = result.tokens.prefix(explanation.position + 1).joinedText
     var line = TerminalLine()
     let together = style.width >= 56
     let room =

@@ -66,7 +66,7 @@ struct CommonOptions {
       --device cpu|cuda|mps    where to run (default cpu)
       --dtype TYPE             float32 (default), float64, bfloat16
       --threads N              processor threads (default: all)
-      --memory SIZE            the most memory to use, such as 2G
+      --memory SIZE            the most for weights and run, such as 2G
       --ignore-config-key KEY  run although Telescope does not know this key; repeatable
       --quiet, -q              no progress, no notes
       --version                the version

@@ -100,6 +100,12 @@ struct ExplainRequest {
     for option in ["--chat", "--bos", "--no-bos", "--loop"] { try choose("--ids", option) }
     for option in ["--bos", "--no-bos"] { try choose("--chat", option) }
     for format in Format.allCases { try choose("--loop", format.option) }
+    if isCompatible, case .plain(.divergence) = target {
+      throw CommandError(
+        .usage,
+        "--target kl measures against the model's own output, which --compat iglens does not have; "
+          + "leave one out.")
+    }
     if contrast?.isEmpty == true {
       throw CommandError(.usage, "--contrast: the text is empty; give another prompt.")
     }

@@ -118,7 +118,7 @@ struct ExplainSession {
     guard ids.count == 1 else {
       throw CommandError(
         .usage,
-        "--target \(target.name):\(text): the text is \(ids.count) tokens; give exactly one "
+        "--target '\(target.name):\(text)': the text is \(ids.count) tokens; give exactly one "
           + "(with its leading space, if it has one).")
     }
     return ids[0]

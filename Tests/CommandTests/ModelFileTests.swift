@@ -180,8 +180,8 @@ struct ModelFileTests {
     let folder = try Folder()
     try expectFailure(
       ["explain", "--model", model.path, "--json", (folder / "a.json").path, "hi"], 65,
-      "The model's numbers are not finite at some layer; try --dtype float32, and check that the file "
-        + "is complete.")
+      "The model's numbers are not finite at some layer; the file may be damaged, or need more range "
+        + "than --dtype bfloat16 has: get it again, or use float32.")
     #expect(try folder.names() == [])
   }
 
@@ -198,8 +198,8 @@ struct ModelFileTests {
     let model = try TinyModel()
     try expectFailure(
       ["explain", "--model", model.path, "--memory", "60k", "hi"], 69,
-      "This run needs about 70 kB beyond the model and --memory allows 16 kB; allow more, choose fewer "
-        + "layers, or shorten the prompt.")
+      "This run needs about 92 kB beyond the model and --memory allows 16 kB; allow more, explain "
+        + "fewer tokens or layers, or shorten the prompt.")
   }
 
   @Test("A device that is not there is refused: 69")

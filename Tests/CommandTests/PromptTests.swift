@@ -100,8 +100,8 @@ struct PromptTests {
   func difference() throws {
     try refused(
       ["--target", "prob-diff:ab", "hi"],
-      "--target prob-diff:ab: the text is 2 tokens; give exactly one (with its leading space, if it has "
-        + "one).")
+      "--target 'prob-diff:ab': the text is 2 tokens; give exactly one (with its leading space, if it "
+        + "has one).")
   }
 
   @Test("A model without a chat template cannot chat: 64")

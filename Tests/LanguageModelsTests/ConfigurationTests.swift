@@ -40,7 +40,7 @@ struct ConfigurationTests {
       ),
       (
         "\"num_hidden_layers\": 3", "\"num_hidden_layers\": 0",
-        "'num_hidden_layers' is 0; a whole number above 0 is expected."
+        "'num_hidden_layers' is 0; a whole number from 1 to 2147483648 is expected."
       ),
       (
         "\"num_key_value_heads\": 2", "\"num_key_value_heads\": 4",
@@ -66,7 +66,7 @@ struct ConfigurationTests {
       ),
       (
         "\"hidden_size\": 24", "\"hidden_size\": \"wide\"",
-        "'hidden_size' is 'wide'; a whole number above 0 is expected."
+        "'hidden_size' is 'wide'; a whole number from 1 to 2147483648 is expected."
       ),
       (
         "\"model_type\": \"llama\"", "\"model_type\": \"mamba\"",

@@ -203,4 +203,15 @@ struct ExplainResultTests {
     #expect(
       message(of: try example(replacing: "\"lens\": 0.75,", with: "\"lens\": 1e999,")) != nil)
   }
+
+  @Test("A character that spans tokens is whole when their bytes are joined")
+  func joined() {
+    let tokens = [
+      TokenDescription(id: 0, text: "a "),
+      TokenDescription(id: 1, text: "\u{FFFD}", bytes: "f09f"),
+      TokenDescription(id: 2, text: "\u{FFFD}", bytes: "918d"), TokenDescription(id: 3, text: "!"),
+    ]
+    #expect(tokens.joinedText == "a 👍!")
+    #expect(tokens.prefix(2).joinedText == "a \u{FFFD}")
+  }
 }

@@ -105,19 +105,20 @@ extension LlamaConfiguration {
     case "qwen2":
       inputBias = true
       let uses = try reader.flag("use_sliding_window") ?? false
-      let window = try reader.optionalCount("sliding_window")
-      let full = reader.value("max_window_layers")?.integer ?? 28
-      let kinds = reader.value("layer_types")?.array?.map(\.string)
+      let window = try Self.window(reader)
+      let full = try reader.optionalCount("max_window_layers") ?? 28
+      let kinds = reader.value("layer_types").map { $0.array?.map(\.string) ?? [] }
+      if let kinds, kinds.count != layers {
+        throw reader.bad(
+          "layer_types", .array([]), "one kind for each of the \(layers) layers is expected")
+      }
       windows = (0..<layers).map { layer in
-        guard uses, let window else { return nil }
-        if let kinds, layer < kinds.count {
-          return kinds[layer] == "sliding_attention" ? window : nil
-        }
-        return layer >= full ? window : nil
+        guard uses else { return nil }
+        let slides = kinds.map { $0[layer] == "sliding_attention" } ?? (layer >= full)
+        return slides ? window : nil
       }
     case "mistral":
-      let window = try reader.optionalCount("sliding_window")
-      windows = Array(repeating: window, count: layers)
+      windows = Array(repeating: try Self.window(reader), count: layers)
     default:
       inputBias = try reader.flag("attention_bias") ?? false
       outputBias = inputBias
@@ -126,6 +127,11 @@ extension LlamaConfiguration {
     }
     reader.ignore(Self.ignoredKeys)
     try reader.finish()
+  }
+
+  /// How far back a query sees: null for all the way, and 4096 where the key is not there.
+  private static func window(_ reader: ConfigurationReader) throws -> Int? {
+    reader.has("sliding_window") ? try reader.optionalCount("sliding_window") : 4096
   }
 
   /// Training settings, bookkeeping, and switches of other software: none changes the forward pass.
@@ -184,11 +190,20 @@ extension LlamaConfiguration {
     let keyValueHeads = try reader.optionalCount(prefix + "attention.head_count_kv") ?? heads
     let headWidth = try reader.optionalCount(prefix + "attention.key_length") ?? (width / heads)
     let valueWidth = try reader.optionalCount(prefix + "attention.value_length") ?? headWidth
-    guard valueWidth == headWidth, heads % keyValueHeads == 0, headWidth > 0, headWidth % 2 == 0
-    else {
+    guard heads % keyValueHeads == 0 else {
       throw reader.bad(
         prefix + "attention.head_count_kv", .number(.integer(keyValueHeads)),
-        "heads must be a multiple of it, and keys and values of one even width")
+        "it must divide the number of heads, \(heads)")
+    }
+    guard headWidth > 0, headWidth % 2 == 0 else {
+      throw reader.bad(
+        prefix + "attention.head_count", .number(.integer(heads)),
+        "its heads are \(headWidth) wide, and rotary positions need an even width")
+    }
+    guard valueWidth == headWidth else {
+      throw reader.bad(
+        prefix + "attention.value_length", .number(.integer(valueWidth)),
+        "keys and values of one width are expected, \(headWidth)")
     }
     let rotated = try reader.optionalCount(prefix + "rope.dimension_count") ?? headWidth
     guard rotated == headWidth else {

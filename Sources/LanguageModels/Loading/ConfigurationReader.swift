@@ -28,6 +28,9 @@ final class ConfigurationReader {
       .flatMap { $0.value.isNull ? nil : $0.value }
   }
 
+  /// Whether a key is there, be it null.
+  func has(_ key: String) -> Bool { members.contains { ExactString($0.key) == ExactString(key) } }
+
   /// A whole number of at least 1 that must be there.
   func count(_ key: String) throws -> Int {
     guard let value = try optionalCount(key) else {
@@ -40,7 +43,7 @@ final class ConfigurationReader {
   func optionalCount(_ key: String) throws -> Int? {
     guard let value = value(key) else { return nil }
     guard let number = value.integer, number > 0, number <= 1 << 31 else {
-      throw bad(key, value, "a whole number above 0 is expected")
+      throw bad(key, value, "a whole number from 1 to 2147483648 is expected")
     }
     return number
   }

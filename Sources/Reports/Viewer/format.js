@@ -38,6 +38,21 @@ function visible(text) {
   });
 }
 
+// The text of tokens that follow one another: a character may span several of them, so their bytes
+// are joined before they are read.
+function joinedText(tokens) {
+  const bytes = tokens.map((token) => token.bytes
+    ? Uint8Array.from(token.bytes.match(/../g) || [], (pair) => parseInt(pair, 16))
+    : new TextEncoder().encode(token.text));
+  const all = new Uint8Array(bytes.reduce((sum, part) => sum + part.length, 0));
+  let end = 0;
+  for (const part of bytes) {
+    all.set(part, end);
+    end += part.length;
+  }
+  return new TextDecoder().decode(all);
+}
+
 // A token on its own: spaces at its ends show, and bytes that are no text are given in hex.
 function tokenName(token) {
   if (token.bytes) {

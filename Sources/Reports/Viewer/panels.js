@@ -39,21 +39,34 @@ function showTokens() {
     if (isNext && !at.has(explanation.position + 1)) at.set(explanation.position + 1, index);
     else also.push(index);
   });
+  // Tokens that nothing explains are read together, so that no character falls apart.
+  let plain = [];
+  const showPlain = () => {
+    if (!plain.length) return;
+    const lines = visible(joinedText(plain)).split("\u21b5");
+    lines.forEach((line, index) => {
+      const text = index + 1 < lines.length ? line + "\u21b5" : line;
+      if (text) host.append(element("span", { class: "plain", role: "presentation" }, text));
+      if (index + 1 < lines.length) host.append(element("br", { role: "presentation" }));
+    });
+    plain = [];
+  };
   result.tokens.forEach((token, position) => {
-    const isText = !token.bytes;
-    const text = isText ? visible(token.text) : tokenName(token);
     const index = at.get(position);
     if (index === undefined) {
-      host.append(element("span", { class: "plain", role: "presentation" }, text));
+      plain.push(token);
     } else {
-      host.append(chip(index, text));
+      showPlain();
+      host.append(chip(index, token.bytes ? tokenName(token) : visible(token.text)));
+      if (token.text.includes("\n")) host.append(element("br", { role: "presentation" }));
     }
-    if (token.text.includes("\n")) host.append(element("br", { role: "presentation" }));
     if (position + 1 === result.prompt_tokens && position + 1 < result.tokens.length) {
+      showPlain();
       host.append(element("span", { class: "border", role: "presentation",
         title: "end of the prompt" }));
     }
   });
+  showPlain();
   if (!also.length) return;
   const label = also.every((index) => explanations[index].target.span) ? "span" : "also explained";
   byId("also").hidden = false;

@@ -122,9 +122,9 @@ function drawFall() {
   if (!explanation) return;
   const quantity = kinds[state.token];
   const last = explanation.attributions[explanation.attributions.length - 1];
-  const context = result.tokens.slice(0, explanation.position + 1).map((token) => token.text);
+  const context = joinedText(result.tokens.slice(0, explanation.position + 1));
   byId("readout").replaceChildren(
-    element("span", { class: "context" }, tailOf(context.join(""))),
+    element("span", { class: "context" }, tailOf(context)),
     element("strong", {}, targetName(explanation.target)),
     element("span", { class: "value" }, element("i", {}, quantity.symbol), " = ",
       quantity.level(explanation.model_value)),
