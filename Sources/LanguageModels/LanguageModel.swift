@@ -37,13 +37,6 @@ public struct ModelShape: Sendable, Equatable {
   public var contextLength: Int
 }
 
-extension ModelShape {
-  /// The bytes of keys and values for one position.
-  func cacheBytesPerPosition(_ type: ScalarType) -> Int {
-    2 * layers * keyValueHeads * headWidth * type.bytes
-  }
-}
-
 extension LanguageModel {
   /// The element type of the weights.
   public var type: ScalarType { unembedding.weight.type }
