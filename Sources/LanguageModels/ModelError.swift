@@ -6,8 +6,6 @@ public struct ModelError: Error, Sendable, CustomStringConvertible {
     case usage
     /// The files do not make a model that Telescope knows.
     case badData
-    /// A file is not there.
-    case missing
     /// The machine has too little memory.
     case memory
   }

@@ -35,7 +35,7 @@ struct CommandError: Error {
       self.init(error.code == .unreadable ? .missingInput : .badData, error.message)
     case let error as ModelError:
       let codes: [ModelError.Code: Code] = [
-        .usage: .usage, .badData: .badData, .missing: .missingInput, .memory: .unavailable,
+        .usage: .usage, .badData: .badData, .memory: .unavailable,
       ]
       self.init(codes[error.code] ?? .internalError, error.message)
     case let error as AttributionError:
