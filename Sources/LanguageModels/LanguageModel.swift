@@ -13,6 +13,10 @@ public protocol LanguageModel {
   ///
   /// For use through `run`, which checks ids and sites first.
   func forward(_ ids: [[Int]], cache: KeyValueCache?, pass: Pass) -> Tensor
+
+  /// How a block's heads and neurons add to the residual stream; nil where they do not add, and
+  /// the block cannot be split by the rules that there are.
+  func branches(of layer: Int) -> BlockBranches?
 }
 
 /// A model's sizes.
@@ -38,6 +42,9 @@ public struct ModelShape: Sendable, Equatable {
 }
 
 extension LanguageModel {
+  /// No rule.
+  public func branches(of layer: Int) -> BlockBranches? { nil }
+
   /// The element type of the weights.
   public var type: ScalarType { unembedding.weight.type }
   /// Where the weights are.

@@ -112,7 +112,7 @@ public struct TokenDescription: Codable, Sendable, Equatable {
 
 /// How an explanation was made.
 public struct MethodDescription: Codable, Sendable, Equatable {
-  /// `chain`, or `iglens` for the published script's states.
+  /// `chain`, `straight`, `shapley`, `completion`, or `iglens` for the published script's states.
   public var path: String
   /// `mean`, `mean-all`, `mean-nosink`, `zero`, `embedding`, `final-of`.
   public var baseline: String
@@ -128,11 +128,21 @@ public struct MethodDescription: Codable, Sendable, Equatable {
   public var layers: [Int]
   /// The share of Σ|A| that defines the onset layer.
   public var onsetFraction: Double
+  /// How far down values are split: `layer`, `block`, `head`, `token`.
+  public var depth: String?
+  /// How many neurons of each layer are listed; −1 for all.
+  public var neurons: Int?
+  /// The file of a mean completion.
+  public var completion: String?
+  /// The file of a tuned lens whose translated states are read.
+  public var lens: String?
 
   /// Describes a method.
   public init(
     path: String, baseline: String, target: String, estimator: String, nodes: Int? = nil,
-    tolerance: Double? = nil, layers: [Int], onsetFraction: Double
+    tolerance: Double? = nil, layers: [Int], onsetFraction: Double, depth: String? = nil,
+    neurons: Int? = nil,
+    completion: String? = nil, lens: String? = nil
   ) {
     self.path = path
     self.baseline = baseline
@@ -142,11 +152,16 @@ public struct MethodDescription: Codable, Sendable, Equatable {
     self.tolerance = tolerance
     self.layers = layers
     self.onsetFraction = onsetFraction
+    self.depth = depth
+    self.neurons = neurons
+    self.completion = completion
+    self.lens = lens
   }
 
   enum CodingKeys: String, CodingKey {
     case path, baseline, target, estimator, nodes, tolerance, layers
     case onsetFraction = "onset_fraction"
+    case depth, neurons, completion, lens
   }
 }
 
@@ -194,11 +209,19 @@ public struct Explanation: Codable, Sendable, Equatable {
   public var certificate: Double
   /// The earliest chosen layer at which cumulative |A| reaches the onset share of Σ|A|.
   public var onsetLayer: Int?
+  /// The same prediction along other paths or from other baselines.
+  public var alternatives: [Alternative]?
+  /// How far those agree on the order of layers.
+  public var rankCorrelations: [RankCorrelation]?
+  /// The parts, each replaced in the model.
+  public var checks: [CausalCheck]?
 
   /// Gathers an explanation.
   public init(
     position: Int, target: TargetDescription, modelValue: Double, baselineValue: Double,
-    attributions: [LayerAttribution], sum: Double, certificate: Double, onsetLayer: Int?
+    attributions: [LayerAttribution], sum: Double, certificate: Double, onsetLayer: Int?,
+    alternatives: [Alternative]? = nil,
+    rankCorrelations: [RankCorrelation]? = nil, checks: [CausalCheck]? = nil
   ) {
     self.position = position
     self.target = target
@@ -208,6 +231,9 @@ public struct Explanation: Codable, Sendable, Equatable {
     self.sum = sum
     self.certificate = certificate
     self.onsetLayer = onsetLayer
+    self.alternatives = alternatives
+    self.rankCorrelations = rankCorrelations
+    self.checks = checks
   }
 
   enum CodingKeys: String, CodingKey {
@@ -216,6 +242,9 @@ public struct Explanation: Codable, Sendable, Equatable {
     case baselineValue = "baseline_value"
     case attributions, sum, certificate
     case onsetLayer = "onset_layer"
+    case alternatives
+    case rankCorrelations = "rank_correlations"
+    case checks
   }
 }
 
@@ -233,9 +262,9 @@ public struct LayerAttribution: Codable, Sendable, Equatable {
   public var entropy: Double?
   /// The most probable tokens there; absent for a span.
   public var top: [TopToken]?
-  /// Nodes used by an adaptive estimator.
+  /// Nodes spent on the certified integral of this layer.
   public var nodes: Int?
-  /// False where an adaptive estimator did not meet its tolerance.
+  /// False where the integral did not meet its tolerance.
   public var converged: Bool?
   /// The lens at the same layer of the contrast prompt.
   public var contrastLens: Double?
@@ -243,13 +272,23 @@ public struct LayerAttribution: Codable, Sendable, Equatable {
   public var contrastDifference: Double?
   /// What this layer adds to the difference.
   public var contrastIncrement: Double?
+  /// What this layer's value is made of, with `--depth` or `--neurons`.
+  public var parts: [AttributionNode]?
+  /// value − Σ parts.
+  public var residual: Double?
+  /// The least value over the paths and baselines computed.
+  public var low: Double?
+  /// The largest.
+  public var high: Double?
 
   /// Gathers one layer's numbers.
   public init(
     layer: Int, value: Double, lens: Double, rank: Int? = nil, entropy: Double? = nil,
     top: [TopToken]? = nil, nodes: Int? = nil, converged: Bool? = nil,
     contrastLens: Double? = nil, contrastDifference: Double? = nil,
-    contrastIncrement: Double? = nil
+    contrastIncrement: Double? = nil,
+    parts: [AttributionNode]? = nil, residual: Double? = nil, low: Double? = nil,
+    high: Double? = nil
   ) {
     self.layer = layer
     self.value = value
@@ -262,10 +301,14 @@ public struct LayerAttribution: Codable, Sendable, Equatable {
     self.contrastLens = contrastLens
     self.contrastDifference = contrastDifference
     self.contrastIncrement = contrastIncrement
+    self.parts = parts
+    self.residual = residual
+    self.low = low
+    self.high = high
   }
 
   enum CodingKeys: String, CodingKey {
-    case layer, value, lens, rank, entropy, top, nodes, converged
+    case layer, value, lens, rank, entropy, top, nodes, converged, parts, residual, low, high
     case contrastLens = "contrast_lens"
     case contrastDifference = "contrast_difference"
     case contrastIncrement = "contrast_increment"

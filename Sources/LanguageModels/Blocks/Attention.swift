@@ -10,6 +10,8 @@ struct Attention {
   var heads: Int
   var keyValueHeads: Int
   var headWidth: Int
+  /// The branch's own norm after W_O, where the family has one.
+  var outputNorm: Norm?
   /// Nil where positions are learned vectors.
   var rotary: RotaryEmbedding?
   /// How far back a query sees, itself included; nil for all the way.
@@ -55,7 +57,8 @@ struct Attention {
     // [batch, position, heads, headWidth]
     let perHead = pass(.attention(layer, .heads), mixture.transposed(1, 2))
     let joined = perHead.reshaped([batch, count, heads * headWidth])
-    return pass(.attention(layer, .output), output(joined))
+    let added = output(joined)
+    return pass(.attention(layer, .output), outputNorm?(added) ?? added)
   }
 
   private func fused(

@@ -42,6 +42,8 @@ struct FeedForward {
   var input: Input
   /// [width, hidden].
   var output: Linear
+  /// The branch's own norm after the projection, where the family has one.
+  var outputNorm: Norm?
   var activation: Activation
   var hidden: Int
 
@@ -57,6 +59,7 @@ struct FeedForward {
       let up = pass(.feedForward(layer, .up), mixed.slice(hidden..<2 * hidden, along: -1))
       neurons = activation(gate) * up
     }
-    return pass(.feedForward(layer, .output), output(pass(.feedForward(layer, .hidden), neurons)))
+    let added = output(pass(.feedForward(layer, .hidden), neurons))
+    return pass(.feedForward(layer, .output), outputNorm?(added) ?? added)
   }
 }

@@ -55,6 +55,14 @@ public struct Llama: LanguageModel {
   /// All that a gated decoder has.
   public var sites: Set<Site> { Self.decoderSites(layers: shape.layers, gated: true) }
 
+  /// Each branch as it leaves its output projection.
+  public func branches(of layer: Int) -> BlockBranches? {
+    let block = blocks[layer]
+    return BlockBranches(
+      attention: Branch(output: block.attention.output, norm: block.attention.outputNorm),
+      feedForward: Branch(output: block.feedForward.output, norm: block.feedForward.outputNorm))
+  }
+
   /// The residual stream before the final norm.
   public func forward(_ ids: [[Int]], cache: KeyValueCache?, pass: Pass) -> Tensor {
     let past = cache?.length ?? 0
