@@ -20,6 +20,8 @@ public enum IntegralRule: Sendable, Equatable {
   static let fewest = 8
   /// The most.
   static let most = 1024
+  /// The most in float32: what is still open then is lost in rounding, or better done in double.
+  static let mostNarrow = 64
 }
 
 /// What an integral came to.
@@ -58,11 +60,12 @@ extension IntegralRule {
   /// - Parameters:
   ///   - integrals: one per segment of `gradient`, in its order.
   ///   - gradient: the closed form.
+  ///   - most: the most nodes.
   ///   - score: the parts' scores of some integrals, given ḡ of each: [chosen, width].
   /// - Returns: one result per integral.
   /// - Throws: as `score`.
   func scores(
-    _ integrals: [Integral], _ gradient: PathGradient,
+    _ integrals: [Integral], _ gradient: PathGradient, most: Int,
     score: (_ chosen: [Integral], _ gradients: Tensor) throws -> [[CellScores]]
   ) throws -> [CertifiedScores] {
     func level(_ chosen: [Int], _ nodes: Int, circular: Bool) throws -> [CertifiedScores] {
@@ -115,7 +118,7 @@ extension IntegralRule {
       }
       open.removeAll { misfits[$0] <= tolerance }
     }
-    while !open.isEmpty, nodes <= Self.most {
+    while !open.isEmpty, nodes <= most {
       let chosen = open
       settle(chosen, &straight, try level(chosen, nodes, circular: false))
       let turning = open.filter(gradient.isCircular)

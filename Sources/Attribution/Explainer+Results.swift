@@ -1,6 +1,7 @@
 internal import Foundation
 internal import LanguageModels
 internal import Results
+internal import Tensors
 internal import Tokenization
 
 // From a method's numbers to the values of the JSON schema.

@@ -43,7 +43,7 @@ public struct Explainer {
   }
 
   /// How to explain.
-  public struct Options: Sendable {
+  public struct Options {
     /// Which predictions.
     public var continuation = Continuation.greedy(atMost: 16)
     /// The method.

@@ -138,9 +138,21 @@ public struct IGLens: Sendable {
     for start in stride(from: 0, to: predictions.count, by: perSweep) {
       let part = Array(predictions[start..<min(predictions.count, start + perSweep)])
       explanations += try withEngineErrors {
-        try sweep(part, readout, split, first: start) { share in
+        try sweep(part, readout, split, Array(start..<start + part.count)) { share in
           progress((Double(start) + share * Double(part.count)) / Double(predictions.count))
         }
+      }
+    }
+    // What float32 left open is read again in double, whole predictions at a time: their layers
+    // still telescope.
+    let open = explanations.indices.filter { explanations[$0].converged.contains(false) }
+    if split != nil, readout.type == .float32 {
+      for start in stride(from: 0, to: open.count, by: max(1, perSweep / 2)) {
+        let part = Array(open[start..<min(open.count, start + max(1, perSweep / 2))])
+        let again = try withEngineErrors {
+          try sweep(part.map { predictions[$0] }, readout.wide, split, part) { _ in }
+        }
+        for (index, found) in zip(part, again) { explanations[index] = found }
       }
     }
     return explanations
@@ -149,8 +161,8 @@ public struct IGLens: Sendable {
   // MARK: - One sweep
 
   private func sweep(
-    _ predictions: [Prediction], _ readout: Readout, _ split: PathSplit?, first: Int,
-    _ progress: (Double) -> Void
+    _ predictions: [Prediction], _ readout: Readout, _ split: PathSplit?,
+    _ indices: [Int], _ progress: (Double) -> Void
   ) throws -> [Explanation] {
     let length = predictions.first?.path.size(0) ?? 0
     let states = Tensor.concatenating(predictions.map(\.path), along: 0)
@@ -206,7 +218,7 @@ public struct IGLens: Sendable {
           ? predictions.indices.map { ($0 * length, ($0 + 1) * length - 1) } : ends,
         states: states, questions: questions, reading: reading, target: target, readout: readout)
       let found = try split.split(
-        gradient, predictions: first..<first + predictions.count, shares: shares)
+        gradient, predictions: indices, shares: shares)
       (shares, parts, nodes, converged) =
         (found.shares, found.parts, found.nodes, found.converged)
     }

@@ -59,6 +59,9 @@ package struct PathGradient {
     }
   }
 
+  /// Whether logits are in double.
+  package var isWide: Bool { readout.type == .float64 }
+
   /// Whether nodes can be placed by angle: the ends are neither parallel nor opposed.
   package func isCircular(_ segment: Int) -> Bool {
     geometry[segment].node(0.5, circular: true) != nil

@@ -43,7 +43,7 @@ struct PathSplit {
   /// - Returns: values, parts, nodes and convergence of every cell.
   /// - Throws: `EngineError` when memory runs out.
   func split(
-    _ gradient: PathGradient, predictions: Range<Int>, shares: [Double]
+    _ gradient: PathGradient, predictions: [Int], shares: [Double]
   ) throws -> Outcome {
     let count = blocks.count
     let integrals = predictions.enumerated().flatMap { row, prediction -> [Integral] in
@@ -60,7 +60,9 @@ struct PathSplit {
           prediction: prediction, cells: segment..<segment + 1, whole: value, total: total)
       }
     }
-    let found = try rule.scores(integrals, gradient, score: scores)
+    let found = try rule.scores(
+      integrals, gradient, most: gradient.isWide ? IntegralRule.most : IntegralRule.mostNarrow,
+      score: scores)
     let perPrediction = isStraight ? 1 : count
     func at(_ row: Int, _ segment: Int) -> CertifiedScores {
       found[row * perPrediction + (isStraight ? 0 : segment)]
@@ -68,11 +70,11 @@ struct PathSplit {
     func cell(_ row: Int, _ segment: Int) -> CellScores {
       at(row, segment).cells[isStraight ? segment : 0]
     }
-    let rows = Array(predictions.indices.map { $0 - predictions.lowerBound })
+    let rows = predictions.indices
     var trees = rows.map { row in
       (0..<count).map { nodes(cell(row, $0), segment: $0) }
     }
-    try addSources(to: &trees, predictions: Array(predictions)) { at($0, $1).gradient }
+    try addSources(to: &trees, predictions: predictions) { at($0, $1).gradient }
     let cells = rows.flatMap { row in (0..<count).map { (row, $0) } }
     return Outcome(
       shares: isStraight ? cells.map { cell($0.0, $0.1).total } : shares,

@@ -13,6 +13,7 @@ public struct Readout {
   let cap: Double
   /// The element type of the products.
   let type: ScalarType
+  private let head: Unembedding
   private let weight: Tensor
   /// c′ = Uβ + c: what the norm's shift and the head's bias add to every state's logits.
   private let offset: Tensor?
@@ -24,7 +25,14 @@ public struct Readout {
   ///
   /// - Complexity: one product of the unembedding with a vector where the norm has a shift.
   public init(_ head: Unembedding) {
-    let type: ScalarType = head.weight.type == .float64 ? .float64 : .float32
+    self.init(head, head.weight.type == .float64 ? .float64 : .float32)
+  }
+
+  /// The same head in double, whatever its weights: for what float32 cannot settle.
+  var wide: Readout { type == .float64 ? self : Readout(head, .float64) }
+
+  private init(_ head: Unembedding, _ type: ScalarType) {
+    self.head = head
     self.type = type
     weight = head.weight
     cap = head.softCap ?? 0
@@ -99,10 +107,14 @@ public struct Readout {
   ) throws -> Reading {
     let normed = norm(states.to(type))
     let thresholds = try tieThresholds(normed, questions)
-    var rows = SoftmaxRows(
-      zip(questions, thresholds).map {
-        .init(target: $0.token, versus: $0.versus, threshold: $1, model: $0.model)
-      }, cap: cap, top: top, crossing: target.needsModel)
+    func statistics(top: Int) -> SoftmaxRows {
+      SoftmaxRows(
+        zip(questions, thresholds).map {
+          .init(target: $0.token, versus: $0.versus, threshold: $1, model: $0.model)
+        }, cap: cap, top: top, crossing: target.needsModel)
+    }
+    let isSharpened = holding && type == .float32
+    var rows = statistics(top: isSharpened ? max(top, Self.sharpened) : top)
     var points = SoftmaxPoints(
       segments.map { segment in
         let question = questions[segment.to]
@@ -122,12 +134,62 @@ public struct Readout {
       if holding { held.slices.append(logits) }
       progress(Double(range.upperBound) / Double(vocabulary))
     }
+    if isSharpened {
+      try sharpen(held, states, questions, questions.indices.map(rows.reading))
+      rows = statistics(top: top)
+      for (range, logits) in zip(Self.slices(vocabulary), held.slices) {
+        rows.add(logits, bias: offset?.slice(range, along: 0), first: range.lowerBound)
+      }
+    }
     return Reading(
       rows: questions.indices.map(rows.reading),
       points: segments.enumerated().map { index, segment in
         segment.points.indices.map { points.reading(segment: index, point: $0) }
       },
       held: holding ? held : nil)
+  }
+
+  /// How many of each row's largest logits are computed again in double.
+  private static let sharpened = 32
+
+  /// Replaces the logits that carry a row's probability, and those asked about, by products in double.
+  ///
+  /// A float32 product over the width leaves errors of some 1e-5 in logits of 20 to 30. What parts
+  /// score comes from the weights, not from these logits, so the errors would show as sums that miss
+  /// their whole. A few entries hold nearly all of a peaked softmax; over the many entries of a flat
+  /// one errors average out.
+  private func sharpen(
+    _ held: HeldLogits, _ states: Tensor, _ questions: [Question], _ rows: [SoftmaxRows.Reading]
+  ) throws {
+    let exact = Norm(
+      kind: norm.kind, weight: norm.weight.to(.float64, on: .cpu), bias: nil,
+      epsilon: norm.epsilon)
+    let normed = exact(states.to(.float64, on: .cpu))
+    let width = states.size(1)
+    var elements: [[(row: Int, column: Int, value: Double)]] = Array(
+      repeating: [], count: held.slices.count)
+    for start in stride(from: 0, to: rows.count, by: 64) {
+      let chosen = start..<min(rows.count, start + 64)
+      // As many for every row; a token may stand twice.
+      let ids = chosen.map { row in
+        rows[row].top.map(\.index) + [questions[row].token, questions[row].versus ?? questions[row].token]
+      }
+      let count = ids[0].count
+      let weights = weight.selecting(Array(ids.joined()), along: 0).to(.float64, on: .cpu)
+        .reshaped([chosen.count, count, width])
+      let products = try weights.matmul(
+        normed.slice(chosen, along: 0).reshaped([chosen.count, width, 1])
+      ).values()
+      for (row, ids) in zip(chosen, ids) {
+        for (place, id) in ids.enumerated() {
+          elements[id / Self.slice].append(
+            (row, id % Self.slice, products[(row - start) * count + place]))
+        }
+      }
+    }
+    for (slice, elements) in zip(held.slices, elements) where !elements.isEmpty {
+      slice.put(elements)
+    }
   }
 
   /// Statistics of points on segments between rows whose logits are held.

@@ -16,11 +16,11 @@
 namespace {
 
 constexpr int64_t block = 4 * lanes;
-constexpr double log2_e = 1.44269504088896340736;
 
+// Per node: α, β, log Z as far as T holds it, and the coefficient of p, which takes up the rest:
+// then p sums to 1 to within what single entries lose, however large the logits are.
 template <typename T> struct Nodes {
-  // Per node: α, β, −log Z and the coefficient of p, the first three in units of log 2.
-  std::vector<T> alpha, beta, start, first;
+  std::vector<T> alpha, beta, partition, first;
 };
 
 // The common case: no cap, q = first · p and what belongs to single entries.
@@ -32,9 +32,13 @@ INLINE void add_plain(
     T sum[block] = {};
     for (int64_t n = 0; n < count; ++n) {
       const T alpha = nodes.alpha[n], beta = nodes.beta[n];
-      const T start = nodes.start[n], first = nodes.first[n];
-      for (int64_t k = 0; k < block; ++k)
-        sum[k] += first * exp2_negative(alpha * a[i + k] + (beta * b[i + k] + (bias[i + k] + start)));
+      const T partition = nodes.partition[n], first = nodes.first[n];
+      for (int64_t k = 0; k < block; ++k) {
+        // As the statistics have it, so that both round alike.
+        T z = alpha * a[i + k] + beta * b[i + k];
+        z += bias[i + k];
+        sum[k] += first * exp_below(z - partition);
+      }
     }
     for (int64_t k = 0; k < block; ++k) q[i + k] = sum[k];
   }
@@ -51,14 +55,15 @@ INLINE void add_general(
     const T first = T(path.first[n]), second = T(path.second[n]);
     const T of_model = model == nullptr ? T(0) : T(path.model_weight[n]);
     for (int64_t i = 0; i < length; ++i) {
-      T z = alpha * a[i] + (beta * b[i] + bias[i]), d = 1;
+      T z = alpha * a[i] + beta * b[i], d = 1;
+      z += bias[i];
       if (path.cap > 0) {
         const double u = std::tanh(double(z) / path.cap);
         z = T(path.cap * u);
         d = T(1 - u * u);
       }
       const T log_p = z - partition;
-      T value = (first + second * log_p) * exp_negative(log_p < T(0) ? log_p : T(0));
+      T value = (first + second * log_p) * exp_below(log_p);
       if (model != nullptr) value += of_model * model[i];
       q[i] += d * value;
     }
@@ -109,21 +114,22 @@ INLINE void add_path(
   T *q = static_cast<T *>(path.out) + s * length;
   const T *a = logits + path.from[s] * length, *b = logits + path.to[s] * length;
   const bool is_plain = !path.general;
-  const T scale = is_plain ? T(log2_e) : T(1);
-  for (int64_t i = 0; i < length; ++i) scratch.bias[i] = bias == nullptr ? T(0) : bias[i] * scale;
+  for (int64_t i = 0; i < length; ++i) scratch.bias[i] = bias == nullptr ? T(0) : bias[i];
   if (is_plain) {
     // Whole blocks: a padded copy only where the slice has a tail.
     const int64_t whole = (length + block - 1) / block * block;
     Nodes<T> &nodes = scratch.nodes;
-    for (auto *list : {&nodes.alpha, &nodes.beta, &nodes.start, &nodes.first})
+    for (auto *list : {&nodes.alpha, &nodes.beta, &nodes.partition, &nodes.first})
       list->resize(size_t(path.nodes));
     bool any = false;
     for (int64_t n = 0; n < path.nodes; ++n) {
       const int64_t point = s * path.nodes + n;
-      nodes.alpha[n] = T(path.alpha[point] * log2_e);
-      nodes.beta[n] = T(path.beta[point] * log2_e);
-      nodes.start[n] = T(-path.partition[point] * log2_e);
-      nodes.first[n] = T(path.first[point]);
+      const T partition = T(path.partition[point]);
+      nodes.alpha[n] = T(path.alpha[point]);
+      nodes.beta[n] = T(path.beta[point]);
+      nodes.partition[n] = partition;
+      nodes.first[n] =
+          T(path.first[point] * std::exp(double(partition) - path.partition[point]));
       any = any || path.first[point] != 0;
     }
     if (!any) {
@@ -148,7 +154,7 @@ INLINE void add_path(
       for (int64_t i = 0; i < length; ++i) {
         T z = m[i] + scratch.bias[i];
         if (path.cap > 0) z = T(path.cap * std::tanh(double(z) / path.cap));
-        model[i] = exp_negative(z - partition < T(0) ? z - partition : T(0));
+        model[i] = exp_below(z - partition);
       }
     }
     add_general(path, s, a, b, model, scratch.bias, length, q);

@@ -168,3 +168,21 @@ int ct_write(ct_tensor x, int64_t dimension, int64_t start, ct_tensor source) {
     x->value.narrow(dimension, start, source->value.size(dimension)).copy_(source->value);
   });
 }
+
+int ct_put(
+    ct_tensor x_, const int64_t *rows, const int64_t *columns, const double *values,
+    int64_t count) {
+  return ct::guard([&] {
+    at::Tensor &x = x_->value;
+    TORCH_CHECK(x.is_cpu() && x.is_contiguous() && x.dim() == 2, "put: a matrix on the CPU");
+    AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "ct_put", [&] {
+      scalar_t *data = x.data_ptr<scalar_t>();
+      for (int64_t i = 0; i < count; ++i) {
+        TORCH_CHECK(
+            rows[i] >= 0 && rows[i] < x.size(0) && columns[i] >= 0 && columns[i] < x.size(1),
+            "put: element (", rows[i], ", ", columns[i], ") of ", x.sizes());
+        data[rows[i] * x.size(1) + columns[i]] = scalar_t(values[i]);
+      }
+    });
+  });
+}

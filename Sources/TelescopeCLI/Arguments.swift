@@ -82,6 +82,9 @@ struct Arguments {
   /// Whether a switch is given, under any of its names.
   func flag(_ names: String...) -> Bool { names.contains { given[$0] != nil } }
 
+  /// Whether an option is given.
+  func has(_ name: String) -> Bool { given[name] != nil }
+
   /// The value of an option that may be given once.
   func value(_ name: String) throws -> String? { try once(name)?.first }
 

@@ -42,6 +42,13 @@ struct ExplainRequest {
   var onset: Double
   var top: Int
   var isCompatible: Bool
+  var depth: Depth
+  var neurons: NeuronChoice
+  var path: PathChoice
+  var otherPaths: [PathChoice]
+  var otherBaselines: [Baseline]
+  var tolerance: Double?
+  var seed: Int?
   var outputs: [Output]
   var isReproducible: Bool
 
@@ -52,7 +59,8 @@ struct ExplainRequest {
     "--compat": .value, "--layers": .list { $0 == "embedding" || Int($0) != nil }, "--k": .value,
     "--baseline": .value, "--target": .value, "--estimator": .value, "--nodes": .value,
     "--tol": .value, "--onset": .value, "--top": .value, "--json": .value, "--csv": .value,
-    "--html": .value,
+    "--html": .value, "--depth": .value, "--neurons": .value, "--path": .value,
+    "--paths": .value, "--baselines": .value, "--orders": .value, "--seed": .value,
   ]
 
   @Sendable private static func isCount(_ word: String) -> Bool {
@@ -74,7 +82,19 @@ struct ExplainRequest {
     layers = try Self.layers(arguments)
     baseline = try Self.baseline(arguments.value("--baseline")) ?? (isCompatible ? .meanAll : .mean)
     target = try Self.target(arguments.value("--target") ?? "prob")
+    depth =
+      try arguments.choice("--depth", Depth.allCases, \.rawValue) ?? .layer
+    neurons = try Self.neurons(arguments)
+    let orders = try arguments.integer("--orders", in: 2...100_000)
+    let paths: [PathChoice] = [.chain, .straight, .shapley(orders: orders ?? 32)]
+    path = try arguments.choice("--path", paths, \.name) ?? .chain
+    otherPaths = try arguments.choice("--paths", ["all"], \.self) == nil ? [] : paths
+    otherBaselines =
+      try arguments.choice("--baselines", ["all"], \.self) == nil
+      ? [] : [.mean, .meanAll, .meanWithoutSink, .zero, .embedding]
+    seed = try arguments.integer("--seed", in: 0...Int.max)
     estimator = try Self.estimator(arguments, isCompatible)
+    tolerance = try Self.tolerance(arguments)
     onset =
       try arguments.number("--onset", "a share above 0 and up to 1") { $0 > 0 && $0 <= 1 } ?? 0.5
     top = try arguments.integer("--top", in: 0...1000) ?? 5
@@ -105,6 +125,16 @@ struct ExplainRequest {
         .usage,
         "--target kl measures against the model's own output, which --compat iglens does not have; "
           + "leave one out.")
+    }
+    if tolerance != nil && !isIntegrating {
+      throw CommandError(
+        .usage,
+        "--tol goes with integrals: --estimator gauss, --depth, --neurons, --path straight or "
+          + "--paths all; leave it out.")
+    }
+    for option in ["--orders", "--seed"] where arguments.has(option) && !isSampling {
+      throw CommandError(
+        .usage, "\(option) goes with --path shapley or --paths all; leave it out.")
     }
     if contrast?.isEmpty == true {
       throw CommandError(.usage, "--contrast: the text is empty; give another prompt.")
@@ -156,6 +186,27 @@ struct ExplainRequest {
         + "prob-diff:TOKEN, logit-diff:TOKEN.")
   }
 
+  private static func tolerance(_ arguments: Arguments) throws -> Double? {
+    try arguments.number("--tol", "a number above 0 and below 1") { $0 > 0 && $0 < 1 }
+  }
+
+  private static func neurons(_ arguments: Arguments) throws -> NeuronChoice {
+    if try arguments.value("--neurons") == "all" { return .all }
+    let count = try arguments.integer("--neurons", in: 1...10_000_000)
+    return count.map(NeuronChoice.largest) ?? .none
+  }
+
+  /// Whether some number is an integral whose nodes are doubled until it meets a tolerance.
+  private var isIntegrating: Bool {
+    if case .adaptive = estimator { return true }
+    return depth != .layer || neurons != .none || path == .straight || !otherPaths.isEmpty
+  }
+
+  private var isSampling: Bool {
+    if case .shapley = path { return true }
+    return !otherPaths.isEmpty
+  }
+
   private static func estimator(
     _ arguments: Arguments, _ isCompatible: Bool
   ) throws -> Estimator {
@@ -163,10 +214,11 @@ struct ExplainRequest {
     let name =
       try arguments.choice("--estimator", names, \.self) ?? (isCompatible ? "gradient" : "observed")
     let nodes = try arguments.integer("--nodes", in: 1...4096)
-    let tolerance = try arguments.number("--tol", "a number above 0 and below 1") {
-      $0 > 0 && $0 < 1
+    let tolerance = try Self.tolerance(arguments)
+    if tolerance != nil && name == "gauss" && nodes != nil {
+      throw CommandError(.usage, "--tol and --nodes contradict each other; give one.")
     }
-    if tolerance != nil && (name != "gauss" || nodes != nil) {
+    if tolerance != nil && name == "gradient" {
       throw CommandError(
         .usage, "--tol goes with --estimator gauss, and in place of --nodes; leave one out.")
     }

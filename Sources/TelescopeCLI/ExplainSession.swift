@@ -37,6 +37,13 @@ struct ExplainSession {
     options.baseline = request.baseline
     options.compatible = request.isCompatible
     options.memory = common.memory.map { $0 - loaded.weightBytes }
+    options.depth = request.depth
+    options.neurons = request.neurons
+    options.path = request.path
+    options.otherPaths = request.otherPaths
+    options.otherBaselines = request.otherBaselines
+    options.rule = .certified(tolerance: request.tolerance ?? 1e-4)
+    options.seed = request.seed ?? 0
     options.method.estimator = request.estimator
     options.method.onsetFraction = request.onset
     options.method.top = request.top

@@ -45,6 +45,13 @@ extension Tensor {
     check(ct_write(handle, Int64(dimension), Int64(start), source.handle))
   }
 
+  /// Overwrites single elements of a matrix on the CPU, in place; every copy of this value sees it.
+  package func put(_ elements: [(row: Int, column: Int, value: Double)]) {
+    let rows = elements.map { Int64($0.row) }
+    let columns = elements.map { Int64($0.column) }
+    check(ct_put(handle, rows, columns, elements.map(\.value), Int64(elements.count)))
+  }
+
   /// Converted to a type, and moved to a device.
   public func to(_ type: ScalarType, on device: Device? = nil) -> Tensor {
     let place = device ?? self.device

@@ -190,6 +190,11 @@ typedef struct {
 int ct_path_add(
     const ct_path *path, ct_tensor logits, ct_tensor bias, int64_t first, ct_tensor *out);
 
+// Overwrites single elements of a matrix [rows, length] on the CPU, float32 or float64, in place.
+int ct_put(
+    ct_tensor x, const int64_t *rows, const int64_t *columns, const double *values,
+    int64_t count);
+
 #ifdef __cplusplus
 }
 #endif
