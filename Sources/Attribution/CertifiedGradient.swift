@@ -6,6 +6,10 @@ internal import Tensors
 //
 //     |Σ_c score(c) − A| ≤ tol · s     and     |score_2n(c) − score_n(c)| ≤ tol · s  for every part.
 //
+// The first two counts, 8 and 16, are taken together: with N the norm of a part's vector, no part moves by
+// more than ‖ḡ_16 − ḡ_8‖ N, and that is bounded in vocabulary space. Only where the bound is not
+// enough are both gradients formed.
+//
 // Nodes double from 8. Where t does not converge by 16, the angle between the ends is tried beside it
 // at every count: it takes the stiffness out of ends far apart, and is not better everywhere.
 
@@ -61,11 +65,13 @@ extension IntegralRule {
   ///   - integrals: one per segment of `gradient`, in its order.
   ///   - gradient: the closed form.
   ///   - most: the most nodes.
+  ///   - longest: the largest norm of any part's vector, for some integrals.
   ///   - score: the parts' scores of some integrals, given ḡ of each: [chosen, width].
   /// - Returns: one result per integral.
-  /// - Throws: as `score`.
+  /// - Throws: as `score` and `longest`.
   func scores(
     _ integrals: [Integral], _ gradient: PathGradient, most: Int,
+    longest: ([Integral]) throws -> [Double],
     score: (_ chosen: [Integral], _ gradients: Tensor) throws -> [[CellScores]]
   ) throws -> [CertifiedScores] {
     func level(_ chosen: [Int], _ nodes: Int, circular: Bool) throws -> [CertifiedScores] {
@@ -95,12 +101,28 @@ extension IntegralRule {
       return max(error(index, now), moved / scale)
     }
 
-    var best = try level(Array(integrals.indices), Self.fewest, circular: false)
-    var misfits = [Double](repeating: .infinity, count: integrals.count)
+    let all = Array(integrals.indices)
+    let pair = gradient.gradients(
+      all, .gaussLegendre(2 * Self.fewest), comparedWith: .gaussLegendre(Self.fewest),
+      circular: false)
+    let lengths = try longest(integrals)
+    var best = try score(integrals, pair.values).enumerated().map { row, cells in
+      CertifiedScores(
+        cells: cells, gradient: pair.values.slice(row..<row + 1, along: 0),
+        nodes: 2 * Self.fewest)
+    }
+    var misfits = all.map { index -> Double in
+      let moved = pair.drifts[index] * lengths[index] / integrals[index].scale(best[index].cells)
+      let misfit = max(error(index, best[index]), moved)
+      return misfit <= tolerance ? misfit : .infinity
+    }
+    var open = all.filter { misfits[$0] > tolerance }
     // By variable: the scores at the last count.
-    var straight = Dictionary(uniqueKeysWithValues: best.enumerated().map { ($0, $1) })
+    var straight: [Int: CertifiedScores] = [:]
+    for (index, found) in zip(open, try level(open, Self.fewest, circular: false)) {
+      straight[index] = found
+    }
     var angular: [Int: CertifiedScores] = [:]
-    var open = Array(integrals.indices)
     var nodes = Self.fewest * 2
     func settle(
       _ chosen: [Int], _ last: inout [Int: CertifiedScores], _ found: [CertifiedScores]
@@ -120,7 +142,10 @@ extension IntegralRule {
     }
     while !open.isEmpty, nodes <= most {
       let chosen = open
-      settle(chosen, &straight, try level(chosen, nodes, circular: false))
+      settle(
+        chosen, &straight,
+        nodes == 2 * Self.fewest
+          ? chosen.map { best[$0] } : try level(chosen, nodes, circular: false))
       let turning = open.filter(gradient.isCircular)
       let new = turning.filter { angular[$0] == nil }
       for (index, found) in zip(new, try level(new, nodes / 2, circular: true)) {

@@ -178,6 +178,40 @@ struct Components {
     return scores
   }
 
+  /// The largest squared norm of a block's parts, by prediction.
+  func squares(of layer: Int, _ predictions: [Int]) throws -> [Double] {
+    func largest(_ a: Tensor, _ b: [Double]) throws -> [Double] {
+      try zip(a.values(), b).map { max($0, $1) }
+    }
+    func square(_ vectors: Tensor) -> Tensor { (vectors * vectors).sum(along: -1) }
+    var found = [Double](repeating: 0, count: predictions.count)
+    for site in [Site.attention(layer, .output), .feedForward(layer, .output)] {
+      found = try largest(square(row(site, predictions)), found)
+    }
+    if splitsHeads {
+      let mixes = row(.attention(layer, .heads), predictions)
+      let heads = model.shape.heads
+      // [head, prediction, width]: each head through its columns of W_O.
+      let weight = branches[layer].attention.output.weight.transposed(0, 1)
+        .reshaped([heads, -1, model.shape.width])
+      let made = mixes.reshaped([predictions.count, heads, -1]).transposed(0, 1).matmul(weight)
+      for head in 0..<heads {
+        found = try largest(
+          square(made.slice(head..<head + 1, along: 0)).reshaped([predictions.count]), found)
+      }
+    }
+    if splitsNeurons {
+      let hidden = row(.feedForward(layer, .hidden), predictions)
+      let columns = square(branches[layer].feedForward.output.weight.transposed(0, 1))
+      let count = hidden.size(1)
+      let values = try (hidden * hidden * columns).values()
+      for index in found.indices {
+        found[index] = max(found[index], values[index * count..<(index + 1) * count].max() ?? 0)
+      }
+    }
+    return found
+  }
+
   /// What each head of a block carried from each source token: [prediction][head][source].
   func sources(
     of layer: Int, _ predictions: [Int], _ gradients: Tensor

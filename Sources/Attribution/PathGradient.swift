@@ -24,6 +24,8 @@ package struct PathGradient {
   private let segments: [(from: Int, to: Int)]
   /// h̄ of every row: [rows, width], float64.
   private let centred: Tensor
+  /// ‖h̄‖ of every row.
+  private let lengths: [Double]
 
   /// Prepares the segments between rows that were read and held.
   ///
@@ -50,6 +52,7 @@ package struct PathGradient {
     centred =
       readout.norm.kind == .layer
       ? wide - wide.mean(along: 1, keepingDimension: true) : wide
+    lengths = try (centred * centred).sum(along: 1).values().map { $0.squareRoot() }
     let values = try wide.values()
     let width = states.size(1)
     geometry = segments.map { ends in
@@ -67,18 +70,28 @@ package struct PathGradient {
     geometry[segment].node(0.5, circular: true) != nil
   }
 
-  /// ḡ of some segments with one rule: [chosen, width], float64.
+  /// ḡ of some segments with one rule.
   ///
   /// - Parameters:
   ///   - chosen: indices of segments.
   ///   - rule: where on each segment gradients are taken.
   ///   - circular: whether nodes are placed in the angle between the ends.
-  /// - Returns: one row per chosen segment.
+  /// - Returns: [chosen, width], float64.
   /// - Complexity: no model run; 2 × chosen × nodes × vocabulary exponentials, and chosen × width ×
   ///   vocabulary multiplications.
   package func callAsFunction(_ chosen: [Int], _ rule: Quadrature, circular: Bool) -> Tensor {
+    gradients(chosen, rule, comparedWith: nil, circular: circular).values
+  }
+
+  /// The same, with a bound on ‖ḡ − ḡ_coarse‖ for a coarser rule, which costs no product with Uᵀ.
+  package func gradients(
+    _ chosen: [Int], _ rule: Quadrature, comparedWith coarse: Quadrature?, circular: Bool
+  ) -> (values: Tensor, drifts: [Double]) {
+    let coarseCount = coarse?.nodes.count ?? 0
+    let places = (coarse?.nodes ?? []) + rule.nodes
+    let weights = (coarse?.weights ?? []) + rule.weights
     let nodes = chosen.map { segment in
-      rule.nodes.map { geometry[segment].node($0, circular: circular) }
+      places.map { geometry[segment].node($0, circular: circular) }
     }
     let points = readout.points(
       zip(chosen, nodes).map { segment, nodes in
@@ -89,40 +102,50 @@ package struct PathGradient {
           model: question.model, points: nodes.map { $0?.mixture ?? .nothing })
       }, target, of: held)
 
-    let width = centred.size(1)
-    // Weights of h̄_a and h̄_b in the second term.
-    var (starts, ends): ([Double], [Double]) = ([], [])
+    let width = Double(centred.size(1))
+    // Weights of h̄_a and h̄_b in the second term, of either rule.
+    var pulls: [[(start: Double, end: Double)]] = []
     let gradients = zip(chosen, zip(nodes, points)).map { segment, at in
       let (from, to) = segments[segment]
       let question = questions[to]
-      var (start, end) = (0.0, 0.0)
-      let seeds = zip(rule.weights, zip(at.0, at.1)).map { weight, at -> SoftmaxGradients.Point in
-        let (node, point) = at
+      var pull = [(start: 0.0, end: 0.0), (start: 0.0, end: 0.0)]
+      let seeds = zip(weights, zip(at.0, at.1)).enumerated().map {
+        index, place -> SoftmaxGradients.Point in
+        let (weight, (node, point)) = place
         guard let node else {
           return .init(alpha: 0, beta: 0, logPartition: point.logPartition)
         }
         let share = weight * node.stretch
-        let pull = share * target.slope(point) / (Double(width) * node.scale * node.scale)
-        start += pull * (1 - node.t)
-        end += pull * node.t
+        let strength = share * target.slope(point) / (width * node.scale * node.scale)
+        let which = index < coarseCount ? 1 : 0
+        pull[which].start += strength * (1 - node.t)
+        pull[which].end += strength * node.t
         return target.seed(point, node.mixture, weight: share / node.scale)
       }
-      starts.append(start)
-      ends.append(end)
+      pulls.append(pull)
       return SoftmaxGradients.Segment(
         from: from, to: to, target: question.token, versus: question.versus,
         model: target.needsModel
           ? (question.model, rows[question.model].logPartition) : nil,
         points: seeds)
     }
-    var pulled = readout.pullBack(gradients, of: held) * readout.norm.weight.to(.float64, on: .cpu)
+    var (pulled, drifts) = readout.pullBack(gradients, coarse: coarseCount, of: held)
     if readout.norm.kind == .layer {
       pulled = pulled - pulled.mean(along: 1, keepingDimension: true)
     }
     func weighted(_ weights: [Double], _ end: (Int) -> Int) -> Tensor {
       centred.selecting(chosen.map(end), along: 0) * Tensor(weights, [chosen.count, 1], .float64)
     }
-    return pulled - weighted(starts) { segments[$0].from } - weighted(ends) { segments[$0].to }
+    let values =
+      pulled - weighted(pulls.map { $0[0].start }) { segments[$0].from }
+      - weighted(pulls.map { $0[0].end }) { segments[$0].to }
+    for (row, segment) in chosen.enumerated() where coarseCount > 0 {
+      let (fine, rough) = (pulls[row][0], pulls[row][1])
+      drifts[row] +=
+        abs(fine.start - rough.start) * lengths[segments[segment].from]
+        + abs(fine.end - rough.end) * lengths[segments[segment].to]
+    }
+    return (values, drifts)
   }
 }
 

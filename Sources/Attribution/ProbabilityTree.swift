@@ -62,7 +62,7 @@ struct PathSplit {
     }
     let found = try rule.scores(
       integrals, gradient, most: gradient.isWide ? IntegralRule.most : IntegralRule.mostNarrow,
-      score: scores)
+      longest: longest, score: scores)
     let perPrediction = isStraight ? 1 : count
     func at(_ row: Int, _ segment: Int) -> CertifiedScores {
       found[row * perPrediction + (isStraight ? 0 : segment)]
@@ -109,6 +109,24 @@ struct PathSplit {
           blocks: blocks[segment].compactMap { byBlock[$0]?[row] })
       }
     }
+  }
+
+  /// The largest norm of any part's vector, by integral.
+  func longest(_ integrals: [Integral]) throws -> [Double] {
+    var found = try integrals.map { integral -> [Double] in
+      guard !extras.isEmpty else { return [] }
+      let vectors = extraVectors[integral.prediction]
+      return try (vectors * vectors).sum(along: 1).values()
+    }.map { $0.max() ?? 0 }
+    for layer in components == nil ? [] : Set(blocks.flatMap(\.self)).sorted() {
+      let rows = integrals.indices.filter { index in
+        integrals[index].cells.contains { blocks[$0].contains(layer) }
+      }
+      guard !rows.isEmpty else { continue }
+      let squares = try components?.squares(of: layer, rows.map { integrals[$0].prediction }) ?? []
+      for (row, square) in zip(rows, squares) { found[row] = max(found[row], square) }
+    }
+    return found.map { $0.squareRoot() }
   }
 
   // MARK: - Nodes

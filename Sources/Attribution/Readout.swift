@@ -14,6 +14,7 @@ public struct Readout {
   /// The element type of the products.
   let type: ScalarType
   private let head: Unembedding
+  private let entryNorms = EntryNorms()
   private let weight: Tensor
   /// c′ = Uβ + c: what the norm's shift and the head's bias add to every state's logits.
   private let offset: Tensor?
@@ -206,19 +207,27 @@ public struct Readout {
     }
   }
 
-  /// Σ over each segment's points of Uᵀq, from held logits: [segments, width], float64.
-  package func pullBack(_ segments: [SoftmaxGradients.Segment], of held: HeldLogits) -> Tensor {
-    let gradients = SoftmaxGradients(segments, cap: cap)
-    var sum: Tensor?
+  /// Σ over each segment's points of γ ∘ Uᵀq, from held logits.
+  ///
+  /// - Parameters:
+  ///   - segments: with their points' coefficients.
+  ///   - coarse: how many of each segment's points come first and belong to a coarser rule.
+  ///   - held: the rows' logits.
+  /// - Returns: [segments, width], float64, and a bound on how far the coarser rule's is from it.
+  package func pullBack(
+    _ segments: [SoftmaxGradients.Segment], coarse: Int, of held: HeldLogits
+  ) -> (sum: Tensor, drifts: [Double]) {
+    let gradients = SoftmaxGradients(segments, cap: cap, coarse: coarse)
+    let norms = coarse > 0 ? entryNorms.value(weight, norm.weight, type) : nil
+    var sum = Tensor(repeating: 0, [segments.count, weight.size(1)], .float64)
     for (range, logits) in zip(Self.slices(weight.size(0)), held.slices) {
       let q = gradients.slice(
-        logits, bias: offset?.slice(range, along: 0), first: range.lowerBound)
-      let slice = weight.slice(range, along: 0).to(type)
+        logits, bias: offset?.slice(range, along: 0), norms: norms, first: range.lowerBound)
+      let slice = weight.slice(range, along: 0).to(type).transposed(0, 1)
       // Slices add up in double: the sum over the vocabulary loses nothing that a slice had.
-      let part = q.to(type, on: weight.device).matmul(slice).to(.float64, on: .cpu)
-      sum = sum.map { $0 + part } ?? part
+      sum = sum + q.to(type, on: weight.device).linear(slice).to(.float64, on: .cpu)
     }
-    return sum ?? Tensor(repeating: 0, [segments.count, weight.size(1)], .float64)
+    return (sum * norm.weight.to(.float64, on: .cpu), gradients.drifts)
   }
 
   /// Each row's target logit, and a little more: logits within rounding of it are ties and do not
@@ -237,5 +246,24 @@ public struct Readout {
       let logit = cap > 0 ? cap * hyperbolicTangent(raw / cap) : raw
       return logit + rounding * (1 + abs(logit))
     }
+  }
+}
+
+/// ‖γ ∘ u_v‖ of every entry of the vocabulary, computed when first asked for.
+private final class EntryNorms {
+  private var known: Tensor?
+
+  func value(_ weight: Tensor, _ scale: Tensor, _ type: ScalarType) -> Tensor {
+    if let known { return known }
+    // Slice by slice: no second copy of the unembedding.
+    let parts = stride(from: 0, to: weight.size(0), by: 4096).map { start -> Tensor in
+      let end = min(weight.size(0), start + 4096)
+      let rows = weight.slice(start..<end, along: 0).to(type) * scale
+      return (rows * rows).sum(along: 1)
+    }
+    let squares = Tensor.concatenating(parts, along: 0).to(.float64, on: .cpu)
+    let made = ((squares + 1e-300).log * 0.5).exp.to(type).contiguous
+    known = made
+    return made
   }
 }

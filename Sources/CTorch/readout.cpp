@@ -121,6 +121,85 @@ INLINE void add_row(
   }
 }
 
+// The plain case, in one loop: the largest logit so far serves as reference while no new one exceeds
+// it by so much that an exponential could overflow; that is found out on the way, and says false.
+template <typename T>
+INLINE bool add_plain_point(
+    const ct_points &points, int64_t p, const T *a, const T *b, const T *bias, int64_t length) {
+  const double maximum = points.maximum[p];
+  if (!(maximum > -std::numeric_limits<double>::infinity())) return false;
+  const T reference = T(maximum);
+  const T alpha = T(points.alpha[p]), beta = T(points.beta[p]);
+  const T alpha_slope = T(points.alpha_slope[p]), beta_slope = T(points.beta_slope[p]);
+  double mass[lanes] = {}, slope[lanes] = {};
+  T best[lanes];
+  for (int64_t k = 0; k < lanes; ++k) best[k] = reference;
+  const int64_t whole = length / lanes * lanes;
+  const bool is_own_slope = bias == nullptr && alpha == alpha_slope && beta == beta_slope;
+  for (int64_t start = 0; start < whole; start += 16 * lanes) {
+    T part[lanes] = {}, part_slope[lanes] = {};
+    const int64_t end = std::min(start + 16 * lanes, whole);
+    if (is_own_slope) {
+      for (int64_t i = start; i < end; i += lanes)
+        for (int64_t k = 0; k < lanes; ++k) {
+          const T z = alpha * a[i + k] + beta * b[i + k];
+          best[k] = z > best[k] ? z : best[k];
+          const T e = exp_below(z - reference);
+          part[k] += e;
+          part_slope[k] += e * z;
+        }
+    } else {
+      for (int64_t i = start; i < end; i += lanes)
+        for (int64_t k = 0; k < lanes; ++k) {
+          T z = alpha * a[i + k] + beta * b[i + k];
+          if (bias != nullptr) z += bias[i + k];
+          best[k] = z > best[k] ? z : best[k];
+          const T e = exp_below(z - reference);
+          part[k] += e;
+          part_slope[k] += e * (alpha_slope * a[i + k] + beta_slope * b[i + k]);
+        }
+    }
+    for (int64_t k = 0; k < lanes; ++k) {
+      mass[k] += double(part[k]);
+      slope[k] += double(part_slope[k]);
+    }
+  }
+  for (int64_t i = whole; i < length; ++i) {
+    T z = alpha * a[i] + beta * b[i];
+    if (bias != nullptr) z += bias[i];
+    best[0] = z > best[0] ? z : best[0];
+    const T e = exp_below(z - reference);
+    mass[0] += double(e);
+    slope[0] += double(e * (alpha_slope * a[i] + beta_slope * b[i]));
+  }
+  T largest = best[0];
+  for (int64_t k = 1; k < lanes; ++k) largest = best[k] > largest ? best[k] : largest;
+  if (!(double(largest) < maximum + 40)) return false;
+  points.mass[p] += total(mass);
+  points.slope[p] += total(slope);
+  const double shrink = raise(points.maximum[p], double(largest));
+  points.mass[p] *= shrink;
+  points.slope[p] *= shrink;
+  return true;
+}
+
+template <typename T>
+INLINE void read_entries(
+    const ct_points &points, int64_t p, const T *a, const T *b, const T *bias, int64_t first,
+    int64_t length) {
+  const int64_t s = p / points.nodes;
+  const auto read = [&](int64_t token, double *logit, double *slope) {
+    const int64_t i = token - first;
+    if (token < 0 || i < 0 || i >= length) return;
+    T z = T(points.alpha[p]) * a[i] + T(points.beta[p]) * b[i];
+    if (bias != nullptr) z += bias[i];
+    logit[p] = double(z);
+    slope[p] = double(T(points.alpha_slope[p]) * a[i] + T(points.beta_slope[p]) * b[i]);
+  };
+  read(points.target[s], points.target_logit, points.target_slope);
+  read(points.versus[s], points.versus_logit, points.versus_slope);
+}
+
 template <typename T>
 INLINE void add_point(
     const ct_points &points, int64_t p, const T *logits, const T *bias, int64_t first,
@@ -129,6 +208,11 @@ INLINE void add_point(
   Slice<T> &slice = scratch<T>();
   T *z = slice.value, *dz = slice.slope;
   const T *a = logits + points.from[s] * length, *b = logits + points.to[s] * length;
+  if (points.cap == 0 && !points.second_moments && points.model == nullptr &&
+      add_plain_point(points, p, a, b, bias, length)) {
+    read_entries(points, p, a, b, bias, first, length);
+    return;
+  }
   const T alpha = T(points.alpha[p]), beta = T(points.beta[p]);
   const T alpha_slope = T(points.alpha_slope[p]), beta_slope = T(points.beta_slope[p]);
   for (int64_t i = 0; i < length; ++i) {

@@ -73,7 +73,9 @@ package struct SoftmaxGradients {
   /// - Parameters:
   ///   - segments: all with the same number of points.
   ///   - cap: the soft-cap κ; 0 for none.
-  package init(_ segments: [Segment], cap: Double) {
+  ///   - coarse: how many of each segment's points come first and belong to a coarser rule, which is
+  ///     only compared with.
+  package init(_ segments: [Segment], cap: Double, coarse: Int = 0) {
     let nodes = segments.first?.points.count ?? 0
     precondition(segments.allSatisfy { $0.points.count == nodes }, "segments differ in points")
     let points = segments.flatMap(\.points)
@@ -84,6 +86,8 @@ package struct SoftmaxGradients {
     path.segments = Int64(segments.count)
     path.nodes = Int64(nodes)
     path.cap = cap
+    path.coarse = Int64(coarse)
+    path.drift = store.doubles(segments.count, 0)
     path.general = cap > 0 || crossing || points.contains { $0.second != 0 }
     path.from = store.integers(segments.map(\.from))
     path.to = store.integers(segments.map(\.to))
@@ -104,15 +108,19 @@ package struct SoftmaxGradients {
     }
   }
 
-  /// Σ over the points of q, for one slice of the vocabulary: [segments, length].
+  /// Σ over the finer rule's points of q, for one slice of the vocabulary: [segments, length].
   ///
   /// - Parameters:
   ///   - logits: [rows, length], float32 or float64, on the CPU, without bias.
   ///   - bias: [length], of the same type, or nil.
+  ///   - norms: ‖u_v‖ of all entries: [vocabulary], of the same type, where there is a coarser rule.
   ///   - first: the index of the first entry.
-  package func slice(_ logits: Tensor, bias: Tensor?, first: Int) -> Tensor {
+  package func slice(_ logits: Tensor, bias: Tensor?, norms: Tensor?, first: Int) -> Tensor {
     withUnsafePointer(to: path) { path in
-      Tensor { ct_path_add(path, logits.handle, bias?.handle, Int64(first), $0) }
+      Tensor { ct_path_add(path, logits.handle, bias?.handle, norms?.handle, Int64(first), $0) }
     }
   }
+
+  /// Σ_v |Q_v − Q_coarse,v| ‖u_v‖ over the slices so far, by segment.
+  package var drifts: [Double] { (0..<Int(path.segments)).map { path.drift[$0] } }
 }

@@ -174,6 +174,7 @@ int ct_points_add(ct_points *points, ct_tensor logits, ct_tensor bias, int64_t f
 // unless said otherwise.
 typedef struct {
   int64_t segments, nodes;
+  int64_t coarse;  // of the nodes, how many come first and belong to a coarser rule; 0 for none
   double cap;
   bool general;  // whether there is a cap, a `second` or a model; otherwise the fast loop serves
   const int64_t *from, *to;                // [segments] rows a and b
@@ -183,12 +184,16 @@ typedef struct {
   const double *first, *second;
   const double *target_weight, *versus_weight, *model_weight;
   const double *model_partition;           // [segments]
+  double *drift;                           // [segments] adds Σ_v |Q_v − Q_coarse,v| ‖u_v‖
+  const void *norms;                       // set by the call
   void *out;                               // set by the call
 } ct_path;
 
-// Makes Q for one slice, [segments, length]; arguments as for `ct_points_add`.
+// Makes Q of the finer rule for one slice, [segments, length]; arguments as for `ct_points_add`, and
+// ‖u_v‖ of all entries, which may be null without a coarser rule.
 int ct_path_add(
-    const ct_path *path, ct_tensor logits, ct_tensor bias, int64_t first, ct_tensor *out);
+    const ct_path *path, ct_tensor logits, ct_tensor bias, ct_tensor norms, int64_t first,
+    ct_tensor *out);
 
 // Overwrites single elements of a matrix [rows, length] on the CPU, float32 or float64, in place.
 int ct_put(
