@@ -301,6 +301,13 @@ struct ZipArchiveTests {
       message(zip.bytes) == "unsupported: \(wrong.what); save the tensors again with torch.save")
   }
 
+  @Test("A file of a time when no byte order was stated is little-endian")
+  func noByteOrder() throws {
+    var zip = Self.plain
+    zip.entries.remove(at: 1)
+    #expect(try open(zip.bytes).tensors["a"]?.floats == [0, 1, 2, 3, 4, 5])
+  }
+
   @Test("Big-endian numbers are refused")
   func byteOrder() {
     let zip = ZipBytes.torch(P.whole(P.none), byteOrder: "big")

@@ -1,4 +1,5 @@
 import Foundation
+import StrictJSON
 
 /// Reads a pickle as data: a stack machine that knows containers, numbers, text and tensors.
 ///
@@ -159,7 +160,7 @@ struct PickleReader {
             "has a key of \(text.utf8.count) bytes where \(Self.longestName) are the most",
             at: position - 1)
         }
-        key = .text(.init(text: text))
+        key = .text(ExactString(text))
       case .integer(let number): key = .integer(number)
       default:
         throw unsupported("has \(values[place].kind) as a key, and a name needs text or an integer")

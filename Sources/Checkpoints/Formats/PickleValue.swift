@@ -1,3 +1,5 @@
+import StrictJSON
+
 /// A value that a pickle builds: data, never code.
 ///
 /// Containers and tensors are numbers of places in ``PickleContainers``. Nested by reference,
@@ -66,7 +68,7 @@ struct PickleContainers {
 
   /// A key; of others than text and whole numbers, no name could be made.
   enum Key: Hashable {
-    case text(ExactKey)
+    case text(ExactString)
     case integer(Int)
 
     /// The key as a part of a name.
@@ -75,19 +77,6 @@ struct PickleContainers {
       case .text(let key): key.text
       case .integer(let key): String(key)
       }
-    }
-  }
-
-  /// Text that equals another only byte for byte, as Python has it.
-  struct ExactKey: Hashable {
-    let text: String
-
-    static func == (left: Self, right: Self) -> Bool {
-      left.text.utf8.elementsEqual(right.text.utf8)
-    }
-
-    func hash(into hasher: inout Hasher) {
-      for byte in text.utf8 { hasher.combine(byte) }
     }
   }
 

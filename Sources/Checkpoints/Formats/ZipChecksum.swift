@@ -5,23 +5,16 @@
 /// sixteen look-ups that need not wait for one another.
 func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
   var state = UInt32.max
-  guard let base = bytes.baseAddress else { return ~state }
   checksumTables.withUnsafeBufferPointer { tables in
-    func look(_ word: UInt32, _ first: Int) -> UInt32 {
-      tables[first + Int(word & 0xFF)]
-        ^ tables[first - 256 + Int(word >> 8 & 0xFF)]
-        ^ tables[first - 512 + Int(word >> 16 & 0xFF)]
-        ^ tables[first - 768 + Int(word >> 24)]
-    }
-    func word(_ offset: Int) -> UInt32 {
-      UInt32(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
-    }
+    guard let base = bytes.baseAddress, let tables = tables.baseAddress else { return }
     let whole = bytes.count & ~15
     var place = 0
     while place < whole {
+      let next = base + place
       state =
-        look(word(place) ^ state, 15 * 256) ^ look(word(place + 4), 11 * 256)
-        ^ look(word(place + 8), 7 * 256) ^ look(word(place + 12), 3 * 256)
+        remainder(word(next) ^ state, tables + 12 * 256)
+        ^ remainder(word(next + 4), tables + 8 * 256)
+        ^ remainder(word(next + 8), tables + 4 * 256) ^ remainder(word(next + 12), tables)
       place += 16
     }
     while place < bytes.count {
@@ -30,6 +23,18 @@ func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
     }
   }
   return ~state
+}
+
+/// The remainder of four bytes, the first from the last of four tables.
+@inline(__always)
+private func remainder(_ word: UInt32, _ tables: UnsafePointer<UInt32>) -> UInt32 {
+  tables[768 + Int(word & 0xFF)] ^ tables[512 + Int(word >> 8 & 0xFF)]
+    ^ tables[256 + Int(word >> 16 & 0xFF)] ^ tables[Int(word >> 24)]
+}
+
+@inline(__always)
+private func word(_ place: UnsafeRawPointer) -> UInt32 {
+  UInt32(littleEndian: place.loadUnaligned(as: UInt32.self))
 }
 
 /// Sixteen tables of 256: table k is for a byte with k zero bytes after it.
