@@ -27,6 +27,7 @@ class Model:
             config, seed, layout = OWN[name]
             self.folder.mkdir(parents=True, exist_ok=True)
             self.state = model_fixtures.weights(self.folder, config, seed, layout)
+            (self.folder / "model.safetensors").chmod(0o644)
         else:
             self.folder = root / "models" / name
             config, seed, layout = fixtures.FIXTURES[name]
