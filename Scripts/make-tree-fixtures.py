@@ -2,11 +2,13 @@
 """Remakes Tests/Fixtures/tree: the probability tree, its paths, its check and the lenses.
 
     Scripts/python-environment.sh
-    .venv/bin/python Scripts/make-tree-fixtures.py                  # everything, two minutes
+    .venv/bin/python Scripts/make-tree-fixtures.py                  # everything, some minutes
     .venv/bin/python Scripts/make-tree-fixtures.py tree ablations   # only these parts
 
 It reads the tiny models of Tests/Fixtures/models (make-model-fixtures.py makes them) and makes one
-of its own. What the files hold is said in Tests/Fixtures/tree/README.md.
+of its own. The part `smollm2` needs the GGUF file of the default model: --gguf, or TELESCOPE_MODEL,
+or the copy that Scripts/setup.sh leaves in .deps. What the files hold is said in
+Tests/Fixtures/tree/README.md.
 """
 
 import argparse
@@ -21,14 +23,23 @@ import torch
 import transformers
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(CHECKOUT / "Scripts"))
+sys.path[:0] = [str(CHECKOUT / "Scripts"), str(CHECKOUT / "Benchmarks" / "Reference")]
 
-PARTS = ["tree", "paths", "orders", "ablations", "direct", "lens", "readout"]
+TINY = ["tree", "paths", "orders", "ablations", "direct", "lens"]
+PARTS = [*TINY, "readout", "smollm2"]
+
+
+def default_model():
+    """The GGUF file of the default model, where setup or the environment put it."""
+    if os.environ.get("TELESCOPE_MODEL"):
+        return pathlib.Path(os.environ["TELESCOPE_MODEL"])
+    return next((CHECKOUT / ".deps").rglob("SmolLM2-135M-Instruct.Q4_1.gguf"), None)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", default=PARTS, metavar="part", help=", ".join(PARTS))
+    parser.add_argument("--gguf", type=pathlib.Path, default=default_model())
     arguments = parser.parse_args()
     unknown = set(arguments.parts) - set(PARTS)
     if unknown:
@@ -43,11 +54,17 @@ def main():
 
     from reference import readout_paths, tree_fixtures
 
-    kinds = [part for part in arguments.parts if part != "readout"]
+    kinds = [part for part in arguments.parts if part in TINY]
     if kinds:
         tree_fixtures.make(root, versions, kinds)
     if "readout" in arguments.parts:
         readout_paths.make(root / "tree", versions)
+    if "smollm2" in arguments.parts:
+        from reference import smollm2_tree
+
+        if arguments.gguf is None:
+            parser.error("the part smollm2 needs --gguf: run Scripts/setup.sh, or name the file")
+        smollm2_tree.make(root / "tree", arguments.gguf, versions)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ def cell(head, state, token, final):
     logits = head.logits(state)
     p = logits.softmax(-1)
     best = p.topk(TOP)
-    assert (best.values[:-1] - best.values[1:]).min() > 1e-9, "two tokens nearly tie"
+    assert (best.values[:-1] / best.values[1:]).min() > 1 + 1e-6, "two tokens nearly tie"
     return {
         "top": best.indices.tolist(),
         "probabilities": best.values.tolist(),
@@ -41,7 +41,7 @@ def grid(head, found, blocks, token):
     return result
 
 
-def direct(head, state, embedding, pieces, direction, wrong=None):
+def direct(head, state, embedding, pieces, direction, wrong=None, neurons=True):
     """Each part's share of direction · logits, the final norm's scale as observed at `state`.
 
     direction [vocabulary] weighs the logits: one token, one minus another, one minus the mean.
@@ -66,8 +66,9 @@ def direct(head, state, embedding, pieces, direction, wrong=None):
             "attention": share(piece.attention),
             "mlp": share(piece.mlp),
             "heads": [share(part) for part in piece.heads],
-            "neurons": [share(part) for part in piece.neurons],
         }
+        if neurons:
+            row["neurons"] = [share(part) for part in piece.neurons]
         for key in ("attention_bias", "mlp_bias"):
             if getattr(piece, key) is not None:
                 row[key] = share(getattr(piece, key))
@@ -76,7 +77,8 @@ def direct(head, state, embedding, pieces, direction, wrong=None):
     if wrong is None:
         for row in result["blocks"]:
             tree.close(row["attention"], sum(row["heads"]) + row.get("attention_bias", 0.0))
-            tree.close(row["mlp"], sum(row["neurons"]) + row.get("mlp_bias", 0.0))
+            if neurons:
+                tree.close(row["mlp"], sum(row["neurons"]) + row.get("mlp_bias", 0.0))
         tree.close(result["total"], whole(result))
     return result
 

@@ -16,16 +16,16 @@ NODES = 1024
 
 ABOUT = [
     "Mean gradients over segments between awkward ends, by autograd in float64 at Gauss-Legendre",
-    "nodes in t: 128 on each panel of a segment that is halved until no entry moves; 1,024 nodes on",
-    "the whole segment agree to 1e-8. unembedding [vocabulary, width] row by row; constant is added to",
-    "the logits; scale and shift belong to the final norm; epsilon is inside its square root; model",
-    "is the distribution p_model of target kl. ends[name]: start and end of a segment.",
-    "readouts[]: norm (rms, layer), with_shift, with_constant, cap (null: none), and",
+    "nodes in t: 128 on each panel of a segment that is halved until no entry moves; 1,024 nodes",
+    "on the whole segment agree to 1e-8. unembedding [vocabulary, width] row by row; constant is",
+    "added to the logits; scale and shift belong to the final norm; epsilon is inside its square",
+    "root; model is the distribution p_model of target kl. ends[name]: start and end of a",
+    "segment. readouts[]: norm (rms, layer), with_shift, with_constant, cap (null: none), and",
     "segments[name][target]: start and end values, path_gradient; <path_gradient, end - start> is",
-    "the values' difference to 1e-10.",
-    "A gradient at the middle of the segment, one with rho held constant, one with the soft cap's",
-    "slope forgotten and one with the mean held constant each differ by more than 1e-6 from the",
-    "right one on segment ordinary, for every target that they can touch.",
+    "the values' difference to 1e-10. A gradient at the middle of the segment, one with rho held",
+    "constant, one with the soft cap's slope forgotten and one with the mean held constant each",
+    "differ by more than 1e-6 from the right one on segment ordinary, for every target that they",
+    "can touch.",
 ]
 
 

@@ -1,8 +1,8 @@
 """Shapley values over layer updates, by every order: nothing is sampled.
 
 The players are the updates u_j between chosen states (the first from the baseline). A coalition's
-worth is the readout of baseline + Σ of its updates. Below a layer, an update's parts are scored with
-the gradient averaged over the steps that its layer takes in all orders.
+worth is the readout of baseline + Σ of its updates. Below a layer, an update's parts are scored
+with the gradient averaged over the steps that its layer takes in all orders.
 """
 
 import itertools

@@ -80,21 +80,21 @@ def stored(folder, config, seed):
 
 
 TREE = [
-    "Every level of the tree, path chain over all blocks, baseline mean (of the state after block 0",
-    "over positions <= position), in float64 by autograd at 256 or more Gauss-Legendre",
-    "nodes in t: 128 on each half, halved further until no entry of the mean gradient moves.",
-    "ids: one forward pass; the explained token is ids[position + 1]. cases[].targets[target]:",
-    "segments[]: layer, value = f(end) - f(start), path_gradient = mean gradient of f; embedding =",
+    "Every level of the tree, path chain over all blocks, baseline mean (of the state after block",
+    "0 over positions <= position), in float64 by autograd at 256 or more Gauss-Legendre nodes in",
+    "t: 128 on each half, halved further until no entry of the mean gradient moves. ids: one",
+    "forward pass; the explained token is ids[position + 1]. cases[].targets[target]: segments[]:",
+    "layer, value = f(end) - f(start), path_gradient = mean gradient of f; embedding =",
     "<path_gradient, r_0 - baseline> (first segment only); blocks[]: scores of attention, mlp,",
     "heads[h], attention_bias, and for target prob also sources[h][s], neurons[n], mlp_bias.",
     "value = embedding + sum over blocks of attention + mlp, to 1e-10; each level likewise.",
     "wrong: the same for target prob with one mistake, listed only where it changes numbers.",
-    "embedding: the first segment's sum without that part; pattern, shift: sources of block 0 with",
-    "the next head's pattern, with the next token's value; columns: heads of block 0 through the",
-    "next head's columns of W_O; groups: sources of block 0 with key-value heads interleaved;",
-    "norm_scale, norm_weight, frozen, centring: [attention, mlp] of the last block with a gradient",
-    "that forgets 1/rho, the norm's weight, the derivative of rho, the derivative of the mean; end:",
-    "with the gradient at the segment's end.",
+    "embedding: the first segment's sum without that part; pattern, shift: sources of block 0",
+    "with the next head's pattern, with the next token's value; columns: heads of block 0 through",
+    "the next head's columns of W_O; groups: sources of block 0 with key-value heads interleaved;",
+    "norm_scale, norm_weight, frozen, centring: [attention, mlp] of the last block with a",
+    "gradient that forgets 1/rho, the norm's weight, the derivative of rho, the derivative of the",
+    "mean; end: with the gradient at the segment's end.",
 ]
 
 
@@ -176,19 +176,21 @@ def mistakes(model, position, path, right):
 
 
 PATHS = [
-    "Other paths, layers and baselines, to heads, in float64 by autograd as in tree.json. cases[]: position, layers, path (chain: each segment its own line; straight: one",
-    "line from the baseline to the last state, one path_gradient for all), baseline; segments as",
-    "in tree.json, value = <path_gradient, update of the segment>. A segment holds the blocks",
-    "above the layer chosen before it. Layer -1 is the embedding.",
-    "inside: path chain in corners: from the baseline to r_0 (embedding), then attention and then",
-    "MLP of each block (attention_first), or MLP and then attention: differences of f.",
-    "completion: every state is read with the mean updates of the later blocks added, and the",
-    "baseline is embedding_mean + sum of update_means. Means are over both sequences' positions",
-    "(ids, other_ids). Each segment has one more part, mean = -<path_gradient, sum of its blocks'",
-    "update_means>; embedding = <path_gradient, r_0 - embedding_mean>.",
-    "translated: state r_l, l + 1 < blocks, is read as T(h) = h + A h + b with translators[l + 1]",
-    "(the input of block l + 1); the last state as it is. Baseline: T of the mean of r_0's first",
-    "chosen state. One more part, translator: what of the segment no block produced.",
+    "Other paths, layers and baselines, to heads, in float64 by autograd as in tree.json.",
+    "cases[]: position, layers, path (chain: each segment its own line; straight: one line from",
+    "the baseline to the last state, one path_gradient for all), baseline; segments as in",
+    "tree.json, value = <path_gradient, update of the segment>. A segment holds the blocks above",
+    "the layer chosen before it. Layer -1 is the embedding. inside: path chain in corners: from",
+    "the baseline to r_0 (embedding), then attention and then MLP of each block",
+    "(attention_first), or MLP and then attention: differences of f. completion: every state is",
+    "read with the mean updates of the later blocks added, and the baseline is embedding_mean +",
+    "sum of update_means. Means are over both sequences' positions (ids, other_ids). Each segment",
+    "has one more part, mean = -<path_gradient, sum of its blocks' update_means>; embedding =",
+    "<path_gradient, r_0 - embedding_mean>. translated: state r_l, l + 1 < blocks, is read as",
+    "T(h) = h + A h + b with translators[l + 1] (the input of block l + 1), A row by row [width,",
+    "width]; the last state as it is. Baseline: translators[1] applied to the mean of the state",
+    "after block 0 over positions <= position. One more part, translator = <path_gradient, what of",
+    "the segment no block produced>; embedding = <path_gradient, r_0 - that mean>.",
 ]
 
 
@@ -325,9 +327,9 @@ ORDERS = [
     "Shapley values over layer updates, every order, in float64. cases[].targets[target]: orders;",
     "segments[]: value = mean over orders of the change of f when the layer's update is added to",
     "baseline + the updates before it in the order; deviation = standard deviation of that change",
-    "over all orders (m sampled orders have standard error deviation / sqrt(m), before a correction",
-    "for drawing without replacement). The first update is r_l1 - baseline. Parts: as in tree.json,",
-    "with the gradient averaged over the layer's steps in all orders.",
+    "over all orders (m sampled orders have standard error deviation / sqrt(m), before a",
+    "correction for drawing without replacement). The first update is r_l1 - baseline. Parts: as",
+    "in tree.json, with the gradient averaged over the layer's steps in all orders.",
 ]
 
 
@@ -355,11 +357,12 @@ def orders(model):
 ABLATIONS = [
     "Ablations by hooks in the transformers model, every position run anew, in float64.",
     "cases[].ablations[]: kind layer (the block's whole update), attention, mlp, head, neurons (a",
-    "set); by: what stands in its place: zero, mean (over positions <= position), first (the value",
-    "at position 0); at: position, or all (every position, by zero). actual[target] = f(model) -",
-    "f(ablated) at the position; predicted[target] (at position only) = <path_gradient, value -",
-    "replacement> with the gradient of the block's segment, path chain, baseline mean. Where a",
-    "layer is replaced, value is the block's update without embedding - baseline.",
+    "set); by: what stands in its place: zero, mean (over positions <= position), first (the",
+    "value at position 0); at: position, or all (every position, by zero). actual[target] =",
+    "f(model) - f(ablated) at the position; predicted[target] (at position only) =",
+    "<path_gradient, value - replacement> with the gradient of the block's segment, path chain,",
+    "baseline mean. Where a layer is replaced, value is the block's update without embedding -",
+    "baseline.",
 ]
 
 
@@ -445,10 +448,10 @@ DIRECT = [
     "Direct logit attribution in float64: share = direction . U (norm weight * P part / rho), rho",
     "as observed at the last state, P the centring of a LayerNorm. cases[]: token (its logit),",
     "token_centred (less the mean over the vocabulary), difference (token - versus; centring",
-    "changes nothing). embedding is r_0, norm_bias the final norm's bias; blocks[]: attention, mlp,",
-    "heads, neurons, attention_bias, mlp_bias. total = embedding + norm_bias + sum of attention +",
-    "mlp. wrong: [attention, mlp] of every block for token: scale (each part with its own rho),",
-    "norm_weight (left out), centring (left out; LayerNorm only).",
+    "changes nothing). embedding is r_0, norm_bias the final norm's bias; blocks[]: attention,",
+    "mlp, heads, neurons, attention_bias, mlp_bias. total = embedding + norm_bias + sum of",
+    "attention + mlp. wrong: [attention, mlp] of every block for token: scale (each part with its",
+    "own rho), norm_weight (left out), centring (left out; LayerNorm only).",
 ]
 
 
