@@ -26,7 +26,7 @@ CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(CHECKOUT / "Scripts"), str(CHECKOUT / "Benchmarks" / "Reference")]
 
 TINY = ["tree", "paths", "orders", "ablations", "direct", "lens"]
-PARTS = [*TINY, "readout", "smollm2"]
+PARTS = [*TINY, "sandwich", "readout", "smollm2"]
 
 
 def default_model():
@@ -52,12 +52,18 @@ def main():
         parser.error(f"needs {versions}, found {found}: run Scripts/python-environment.sh")
     root = CHECKOUT / "Tests" / "Fixtures"
 
-    from reference import readout_paths, tree_fixtures
-
     kinds = [part for part in arguments.parts if part in TINY]
     if kinds:
+        from reference import tree_fixtures
+
         tree_fixtures.make(root, versions, kinds)
+    if "sandwich" in arguments.parts:
+        from reference import sandwich_fixtures
+
+        sandwich_fixtures.make(root, versions)
     if "readout" in arguments.parts:
+        from reference import readout_paths
+
         readout_paths.make(root / "tree", versions)
     if "smollm2" in arguments.parts:
         from reference import smollm2_tree

@@ -52,8 +52,49 @@ def output_weights(state, layer):
     return found
 
 
-def block(state, found, layer, position, wrong=None):
-    """The pieces of block `layer` at `position`; `wrong`: pattern, shift, columns or groups."""
+@dataclasses.dataclass
+class BranchNorm:
+    """A branch's own norm, after its output: x → scale ∘ x̄ / ρ + shift, ρ as the branch has it."""
+
+    scale: torch.Tensor
+    shift: torch.Tensor | None
+    epsilon: float
+    layer_norm: bool
+
+    def centred(self, x):
+        return x - x.mean(-1, keepdim=True) if self.layer_norm else x
+
+    def __call__(self, x):
+        rho = (self.centred(x).pow(2).mean(-1, keepdim=True) + self.epsilon).sqrt()
+        shift = 0 if self.shift is None else self.shift
+        return self.scale * self.centred(x) / rho + shift
+
+    def linear(self, whole):
+        """The map of pieces of `whole`: its shift belongs to the bias."""
+        rho = (self.centred(whole).pow(2).mean() + self.epsilon).sqrt()
+        return lambda piece: self.scale * self.centred(piece) / rho
+
+
+def through(made, norms):
+    """A block's pieces after its branches' own norms."""
+    zero = torch.zeros_like(made.attention)
+    for names, bias, norm in [
+        (("heads", "sources"), "attention_bias", norms[0]),
+        (("neurons",), "mlp_bias", norms[1]),
+    ]:
+        constant = zero if getattr(made, bias) is None else getattr(made, bias)
+        carry = norm.linear(getattr(made, names[0]).sum(0) + constant)
+        for name in names:
+            setattr(made, name, carry(getattr(made, name)))
+        setattr(made, bias, carry(constant) + (zero if norm.shift is None else norm.shift))
+
+
+def block(state, found, layer, position, wrong=None, norms=None):
+    """The pieces of block `layer` at `position`; `wrong`: pattern, shift, columns, groups or norms.
+
+    norms: the norms after attention and after the MLP, of a block that has them (to leave them
+    out is the last mistake).
+    """
     output, output_bias, down, down_bias = output_weights(state, layer)
     context = found[f"attention.{layer}.heads"][0, position]  # heads, headWidth
     pattern = found[f"attention.{layer}.pattern"][0, :, position]  # heads, keyPosition
@@ -83,6 +124,8 @@ def block(state, found, layer, position, wrong=None):
         neurons=neurons,
         mlp_bias=down_bias,
     )
+    if norms is not None:
+        through(made, norms)
     if wrong is None:
         none = torch.zeros_like(made.attention)
         bias = lambda value: none if value is None else value
