@@ -6,6 +6,7 @@ import StrictJSON
 import Tensors
 import TestSupport
 import Testing
+import Tokenization
 
 /// Checks against ablations in the Hugging Face implementation, and against whole passes and
 /// explicit products here.
@@ -352,6 +353,49 @@ struct CausalCheckTests {
         #expect(agreement.signAgreement == Double(same.count) / Double(rows.count))
       }
     }
+  }
+
+  @Test("On SmolLM2 the last layer's absence is its share, and others are those of whole passes")
+  func smolLM2() throws {
+    let loaded = try LoadedModel(at: SmolLM2Tests.file, type: .float32)
+    let (model, shape) = (loaded.model, loaded.model.shape)
+    let ids = loaded.tokenizer.encode("The capital of France is").ids
+    let paris = 7042
+    let parts: [Replacement.Part] = [.layer(29), .layer(15), .head(20, 3), .mlp(28)]
+    let gradients = Array(
+      repeating: [Double](repeating: 0, count: shape.width), count: shape.layers)
+    let checks = try AblationStudy(replacements: [.zero]).check(
+      [.init(position: 4, token: paris, gradients: gradients, parts: parts)], of: ids, in: model,
+      with: Readout(model.unembedding))
+    let found = checks[0][0].rows.map(\.actual)
+    let shares = try AttributionTests.reference("models/smollm2-reference.json")["float64"]?[
+      "france"]?["chain"]?["observed"]?.numbers
+    #expect(abs(found[0] - (try #require(shares?.last))) < 2e-5)
+
+    func probability(_ sites: Set<Site>, head: Int? = nil) throws -> Double {
+      let run = try model.run(
+        [ids], capturing: [.logits],
+        pass: Pass(sites: sites) { _, value in
+          let rest = value.slice(0..<4, along: 1)
+          let last = value.slice(4..<5, along: 1)
+          guard let head else { return .concatenating([rest, last * 0], along: 1) }
+          let parts = [
+            last.slice(0..<head, along: 2), last.slice(head..<head + 1, along: 2) * 0,
+            last.slice(head + 1..<shape.heads, along: 2),
+          ]
+          return .concatenating([rest, .concatenating(parts, along: 2)], along: 1)
+        })
+      return try run.activations[.logits].slice(4..<5, along: 1).softmax(along: -1)
+        .values()[paris]
+    }
+    let plain = try probability([])
+    let expected = try [
+      plain - probability([.attention(15, .output), .feedForward(15, .output)]),
+      plain - probability([.attention(20, .heads)], head: 3),
+      plain - probability([.feedForward(28, .output)]),
+    ]
+    #expect(distance(Array(found[1...]), expected).error < 2e-5)
+    #expect(expected.allSatisfy { abs($0) > 1e-4 })
   }
 
   @Test("What does not add to the residual stream is refused by name")
