@@ -202,7 +202,7 @@ public struct AblationStudy: Sendable {
     let context = try model.rerunContext(
       of: text, at: subjects.map(\.position), pass: recorder.pass)
     try recorder.finish()
-    if !reference.isEmpty, replacements != [.zero] {
+    if !reference.isEmpty, replacements.contains(where: { $0 != .zero }) {
       let found = try ReferenceValues(
         reference, sources, places: places.compactMap { $0 }, in: model)
       var sample = 0
@@ -215,67 +215,6 @@ public struct AblationStudy: Sendable {
       }
     }
     return (values, context)
-  }
-
-  /// Mᵀḡ of each source that a subject has parts of.
-  private func pulledBack(
-    _ subjects: [Subject], _ values: [PartValues], _ model: any LanguageModel, _ type: ScalarType
-  ) throws -> [[PartSource: [Double]]] {
-    var slopes = subjects.map { _ in [PartSource: [Double]]() }
-    var branched: [PartSource: [Int]] = [:]
-    for (index, subject) in subjects.enumerated() {
-      precondition(
-        subject.gradients.count == model.shape.layers
-          && subject.gradients.allSatisfy { $0.count == model.shape.width },
-        "a gradient of the model's width for each of its blocks is needed")
-      for source in values[index].own.keys {
-        switch source {
-        case .update(let layer), .attention(let layer), .mlp(let layer):
-          slopes[index][source] = subject.gradients[layer]
-        case .heads, .neurons: branched[source, default: []].append(index)
-        }
-      }
-    }
-    for (source, indices) in branched {
-      let (layer, branch) = try branch(of: source, model)
-      let own = indices.flatMap { values[$0].own[source] ?? [] }
-      let size = own.count / indices.count
-      try withEngineErrors {
-        let added = try branch.norm.map { _ in
-          try branch.output(
-            Tensor(own, [indices.count, size], model.type, on: model.device)
-          ).values()
-        }
-        let width = model.shape.width
-        let slopesHere = try indices.enumerated().flatMap { place, index in
-          let gradient = subjects[index].gradients[layer]
-          guard let norm = branch.norm, let added else { return gradient }
-          return try norm.pullBack(gradient, at: row(place, of: added, width))
-        }
-        let products = try Tensor(slopesHere, [indices.count, width], type, on: model.device)
-          .matmul(branch.output.weight.to(type)).values()
-        for (place, index) in indices.enumerated() {
-          slopes[index][source] = row(place, of: products, size)
-        }
-      }
-    }
-    return slopes
-  }
-
-  private func branch(
-    of source: PartSource, _ model: any LanguageModel
-  ) throws -> (layer: Int, branch: Branch) {
-    switch source {
-    case .heads(let layer):
-      if let branches = model.branches(of: layer) { return (layer, branches.attention) }
-    case .neurons(let layer):
-      if let branches = model.branches(of: layer) { return (layer, branches.feedForward) }
-    case .update, .attention, .mlp: break
-    }
-    throw AttributionError(
-      .usage,
-      "The heads and neurons of this \(model.shape.architecture) do not add to the residual stream "
-        + "one by one; check its layers, attention and MLPs.")
   }
 }
 
@@ -309,20 +248,6 @@ extension CheckAgreement {
         kind: kind, count: rows.count, spearman: RankAgreement.spearman(predicted, actual),
         signAgreement: RankAgreement.signAgreement(predicted, actual))
     }
-  }
-}
-
-extension Norm {
-  /// Dᵀ g, for D the norm as a linear map at the scale that a value has.
-  func pullBack(_ gradient: [Double], at value: [Double]) throws -> [Double] {
-    let weight = try self.weight.values()
-    let width = Double(value.count)
-    let mean = kind == .layer ? value.reduce(0, +) / width : 0
-    let square = value.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-    let scale = 1 / (square / width + epsilon).squareRoot()
-    let scaled = zip(gradient, weight).map { $0 * $1 * scale }
-    let centre = kind == .layer ? scaled.reduce(0, +) / width : 0
-    return scaled.map { $0 - centre }
   }
 }
 

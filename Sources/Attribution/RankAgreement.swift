@@ -25,7 +25,7 @@ public enum RankAgreement {
       second += q * q
     }
     guard first > 0, second > 0 else { return nil }
-    return both / (first.squareRoot() * second.squareRoot())
+    return both / (first * second).squareRoot()
   }
 
   /// The rank of each value from 0, smallest first; equal values share their mean rank.
