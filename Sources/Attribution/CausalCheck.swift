@@ -171,7 +171,7 @@ public struct AblationStudy: Sendable {
     guard replacements.contains(.resample) else { return nil }
     let choices = reference.isEmpty ? subject.position : reference.reduce(0) { $0 + $1.count }
     guard choices > 0 else { return nil }
-    var random = SplitMix64(state: UInt64(bitPattern: Int64(seed)) &+ UInt64(subject.position))
+    var random = SeededRandom(seed: UInt64(bitPattern: Int64(seed)) &+ UInt64(subject.position))
     var choice = Int(random.next() % UInt64(choices))
     if reference.isEmpty { return CausalCheck.Place(position: choice) }
     for (text, ids) in reference.enumerated() {
@@ -248,18 +248,5 @@ extension CheckAgreement {
         kind: kind, count: rows.count, spearman: RankAgreement.spearman(predicted, actual),
         signAgreement: RankAgreement.signAgreement(predicted, actual))
     }
-  }
-}
-
-/// Vigna's SplitMix64.
-private struct SplitMix64 {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

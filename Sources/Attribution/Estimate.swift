@@ -84,12 +84,29 @@ extension Explainer {
       case .gauss(let nodes): nodes
       case .adaptive: IGLens.mostNodes
       }
+    // Certified integrals hold their rows' logits, and have two rules of points at a time.
+    let integrates = options.splits || options.path == .straight || options.check != nil
+    let held = integrates ? shape.vocabulary * max(4, bytes) + 3 * 2048 * 8 : 0
+    let pointBytes = (integrates ? 3 * IntegralRule.fewest : 0) * 16 * 8 * 2
+    var parts = 0
+    if options.splits {
+      let perPosition =
+        2 * shape.width + shape.heads * shape.headWidth
+        + (options.neurons == .none ? 0 : shape.hidden)
+      parts = predictions * shape.layers * perPosition * bytes
+      if options.depth == .token {
+        // A block's pattern at a time, the explained rows of all, and every value.
+        parts +=
+          (length * length + predictions * length * shape.layers) * shape.heads * bytes
+          + length * shape.layers * shape.keyValueHeads * shape.headWidth * bytes
+      }
+    }
     return Estimate(
       predictions: predictions, rows: rows,
       multiplications: runs
         * (Double(length) * Double(shape.layers * perBlock) + Double(rows + predictions) * perRow),
-      fixedBytes: running + kept + cache + ordinary,
-      bytesPerRow: 2048 * 8 + shape.width * 16 + 512 + nodes * 16 * 8 * 2,
+      fixedBytes: running + kept + cache + ordinary + parts,
+      bytesPerRow: 2048 * 8 + shape.width * 16 + 512 + nodes * 16 * 8 * 2 + held + pointBytes,
       rowsPerPrediction: rowsPerPrediction)
   }
 }

@@ -130,7 +130,7 @@ extension Explainer {
   }
 
   func describe(_ options: Options, _ method: IGLens, _ path: StatePath) -> MethodDescription {
-    let integrates = options.splits || options.path == .straight
+    let integrates = options.splits || options.path == .straight || options.check != nil
     var tolerance = method.estimator.tolerance
     var nodes = method.estimator.nodes
     if integrates {

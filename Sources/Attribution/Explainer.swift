@@ -66,6 +66,8 @@ public struct Explainer {
     public var otherPaths: [PathChoice] = []
     /// Other baselines to compute beside this one.
     public var otherBaselines: [Baseline] = []
+    /// The causal check; nil for none.
+    public var check: CheckOptions?
     /// The seed of anything sampled.
     public var seed = 0
     /// Which layers are credited.
@@ -132,6 +134,7 @@ public struct Explainer {
         found[index], position: at.0, token: targets[index], versus: options.versus,
         modelValue: method.target.value(at.1), method, path)
     }
+    try addChecks(to: &explanations, found, trace, targets, options, method, path)
     try addAlternatives(to: &explanations, trace, targets, options, method, path)
     var contrast: ContrastDescription?
     var contrastWarnings: [String] = []
@@ -144,7 +147,7 @@ public struct Explainer {
       explanations.append(span)
     }
     let warnings =
-      start.warnings + contrastWarnings.map { "In the contrast: " + $0 }
+      start.warnings + checkWarnings(explanations, options) + contrastWarnings.map { "In the contrast: " + $0 }
       + certificateWarnings(explanations, method, options)
 
     return ExplainResult(

@@ -101,6 +101,8 @@ public struct IGLens: Sendable {
     public var converged: [Bool]
     /// What each layer's value is made of; empty where it is not split.
     package var parts: [[AttributionNode]] = []
+    /// ḡ of each layer's segment, [layer][width]; empty where there are no integrals.
+    package var gradients: [[Double]] = []
     /// The standard error of each attribution, where orders of layers were sampled.
     public var standardErrors: [Double]?
     /// The same for log p_y, from which the chain rule sums a span.
@@ -212,6 +214,7 @@ public struct IGLens: Sendable {
       (shares, logShares, nodes, converged) = refined
     }
     var parts: [[AttributionNode]] = []
+    var gradients: [[Double]] = []
     if let split {
       let gradient = try PathGradient(
         split.isStraight
@@ -221,6 +224,7 @@ public struct IGLens: Sendable {
         gradient, predictions: indices, shares: shares)
       (shares, parts, nodes, converged) =
         (found.shares, found.parts, found.nodes, found.converged)
+      gradients = try found.gradients.map { try $0.values() }
     }
 
     return predictions.indices.map { index in
@@ -239,6 +243,7 @@ public struct IGLens: Sendable {
         nodes: nodes.isEmpty ? [] : Array(nodes[cells]),
         converged: converged.isEmpty ? [] : Array(converged[cells]),
         parts: parts.isEmpty ? [] : Array(parts[cells]),
+        gradients: gradients.isEmpty ? [] : Array(gradients[cells]),
         logProbability: (
           logs[index * length], Array(logShares[cells]), Array(logs[rows])
         ))

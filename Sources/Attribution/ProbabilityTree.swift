@@ -32,6 +32,8 @@ struct PathSplit {
     var parts: [[AttributionNode]]
     var nodes: [Int]
     var converged: [Bool]
+    /// ḡ of every cell: [1, width].
+    var gradients: [Tensor]
   }
 
   /// Splits the segments of some predictions.
@@ -80,7 +82,8 @@ struct PathSplit {
       shares: isStraight ? cells.map { cell($0.0, $0.1).total } : shares,
       parts: cells.map { trees[$0.0][$0.1] },
       nodes: cells.map { at($0.0, $0.1).nodes },
-      converged: cells.compactMap { at($0.0, $0.1).converged })
+      converged: cells.compactMap { at($0.0, $0.1).converged },
+      gradients: cells.map { at($0.0, $0.1).gradient })
   }
 
   /// Scores of the parts that some integrals cover.

@@ -108,7 +108,7 @@ extension Explainer {
     _ trace: ResidualTrace, _ start: PathStart, _ options: Options, _ path: StatePath
   ) throws -> PathSplit? {
     let isStraight = options.path == .straight
-    guard options.splits || isStraight else { return nil }
+    guard options.splits || isStraight || options.check != nil else { return nil }
     let (raw, read) = states(trace, options, path)
     let wide = { (x: Tensor) in x.to(.float64, on: .cpu) }
     var vectors: [Tensor] = []
@@ -168,21 +168,27 @@ extension Explainer.Options {
   /// Whether anything random takes part.
   var isSampled: Bool {
     ([path] + otherPaths).contains { if case .shapley = $0 { true } else { false } }
+      || check?.replacements.contains(.resample) == true
   }
 
   /// Refuses choices that contradict each other.
   func check() throws {
     func refuse(_ message: String) -> AttributionError { AttributionError(.usage, message) }
-    let walks = splits || path != .chain || reading != nil
+    let walks = splits || path != .chain || reading != nil || check != nil
     if compatible && (walks || !otherPaths.isEmpty || !otherBaselines.isEmpty) {
       throw refuse(
         "--compat iglens reads states that no path of the model visits; leave out --depth, "
-          + "--neurons, --path, --paths, --baselines, --completion and --lens.")
+          + "--neurons, --path, --paths, --baselines, --completion, --lens and --check.")
     }
-    if (splits || path != .chain) && method.estimator != .observed {
+    if (splits || path != .chain || check != nil) && method.estimator != .observed {
       throw refuse(
         "--estimator is for whole layers on the chain; parts and other paths have integrals of their "
           + "own (--tol): leave one out.")
+    }
+    if check != nil, case .shapley = path {
+      throw refuse(
+        "--check predicts with a path's gradient, and --path shapley has no one gradient; use --path "
+          + "chain or straight.")
     }
     if splits, case .shapley = path {
       throw refuse(
