@@ -68,7 +68,8 @@ struct LensReportGrid {
     if !line.hasSuffix(" ") { line += " " }
     for column in columns {
       let reading = result.layers[index].cells[column]
-      let text = content(reading, isTarget: reading.top.first?.id == result.targets[column].id, cell)
+      let text = content(
+        reading, isTarget: reading.top.first?.id == result.targets[column].id, cell)
       let shade = style.color ? Self.colors[level(reading.top.first?.probability ?? 0)] : nil
       guard let shade else {
         line += text
@@ -87,7 +88,7 @@ struct LensReportGrid {
     let glyphs = style.glyphs
     let mark = isTarget ? (glyphs.isASCII ? "*" : "•") : " "
     guard let top = reading.top.first else { return String(repeating: " ", count: cell) }
-    let shades = glyphs.isASCII ? [" ", ".", ":", "+", "#", "#"] : [" ", "░", "░", "▒", "▓", "█"]
+    let shades = glyphs.isASCII ? [" ", " ", ":", "+", "#", "@"] : [" ", "░", "░", "▒", "▓", "█"]
     let shade = style.color ? " " : shades[level(top.probability)]
     return DisplayText.padded(
       frame.name(top.text, to: cell - 5), to: cell - 5, ellipsis: glyphs.ellipsis)

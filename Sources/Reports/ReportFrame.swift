@@ -26,7 +26,8 @@ struct ReportFrame {
   }
 
   /// A sentence on as many lines as it needs.
-  func note(_ text: String, _ emphasis: Emphasis = .quiet, indent: String = "  ") -> [TerminalLine] {
+  func note(_ text: String, _ emphasis: Emphasis = .quiet, indent: String = "  ") -> [TerminalLine]
+  {
     DisplayText.wrapped(text, to: style.width, indent: indent).map { TerminalLine($0, emphasis) }
   }
 
