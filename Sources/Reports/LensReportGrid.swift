@@ -31,7 +31,7 @@ struct LensReportGrid {
     let mark = style.unicode ? "•" : "*"
     let sentence =
       "Each cell: the most probable token and its probability; \(mark) where it is the target. "
-      + "Layer 0 is at the bottom."
+      + "The first layer is at the bottom."
     return text + "\n" + frame.text(frame.note(sentence, indent: ""))
   }
 

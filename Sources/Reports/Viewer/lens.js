@@ -6,7 +6,8 @@ const byId = (id) => document.getElementById(id);
 const rows = result.layers.map((layer) => layer.cells);
 const count = result.positions.length;
 const state = { column: 0, row: rows.length - 1, measure: "probability", view: "names" };
-let grid;
+const chips = [];
+let grid, chosen, pendingAddress;
 
 // The last row is the model's own output; it is named so where it is no block's state.
 const rowNames = result.layers.map((layer, row) => {
@@ -138,21 +139,29 @@ function cycle(field, keys) {
 function choose(column, row) {
   state.column = Math.max(0, Math.min(count - 1, column));
   state.row = Math.max(0, Math.min(rows.length - 1, row));
-  for (const node of document.querySelectorAll("[data-column]")) {
-    const isChosen = Number(node.dataset.column) === state.column;
-    node.setAttribute("aria-selected", isChosen);
-    node.tabIndex = isChosen ? 0 : -1;
-  }
+  // Scrolling asks for the layout, so it comes before anything on the page changes.
   grid.select(state.column, state.row);
+  if (chosen !== chips[state.column]) {
+    for (const node of [chosen, chips[state.column]].filter(Boolean)) {
+      const isChosen = node !== chosen;
+      node.setAttribute("aria-selected", isChosen);
+      node.tabIndex = isChosen ? 0 : -1;
+    }
+    chosen = chips[state.column];
+  }
   showDetail();
   showTable();
   const cell = rows[state.row][state.column];
   byId("live").textContent = `${tokenName(result.tokens[result.positions[state.column]])}, `
     + `${rowTitle(state.row)}: ${cell.top.length ? tokenName(cell.top[0]) : ""}, ${measure.name} `
     + measure.text(measure.value(cell));
-  try {
-    history.replaceState(null, "", `#p${result.positions[state.column]}r${state.row}`);
-  } catch { /* Some places that open files keep no history. */ }
+  // Browsers allow few changes of the address in a row.
+  clearTimeout(pendingAddress);
+  pendingAddress = setTimeout(() => {
+    try {
+      history.replaceState(null, "", `#p${result.positions[state.column]}r${state.row}`);
+    } catch { /* Some places that open files keep no history. */ }
+  }, 300);
 }
 
 function rowTitle(row) {
@@ -203,6 +212,7 @@ function showTokens() {
       tabindex: -1, title: `position ${position}, then ${tokenName(result.targets[column])}` },
     token.bytes ? tokenName(token) : visible(token.text) || "\u2205");
     node.style.setProperty("--share", Math.max(0, Math.min(1, cell.probability)).toFixed(3));
+    chips[column] = node;
     host.append(node);
     if (token.text.includes("\n")) host.append(element("br", { role: "presentation" }));
   });
@@ -319,7 +329,7 @@ function keys(event) {
   byId("tip").hidden = true;
   move();
   if (event.target.closest("[data-column]")) {
-    document.querySelector(`[data-column="${state.column}"]`).focus();
+    chosen.focus();
   }
 }
 
