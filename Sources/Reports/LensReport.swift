@@ -18,7 +18,9 @@ public enum LensReport {
     let frame = ReportFrame(style: style)
     var text = frame.text(
       frame.heading(result.model, device: result.device, phrases(of: result, style: style)))
-    if result.layers.isEmpty || result.positions.isEmpty {
+    if let damage = damage(of: result) {
+      text += "\n" + frame.text(frame.note(damage, .loss))
+    } else if result.layers.isEmpty || result.positions.isEmpty {
       text += frame.text([TerminalLine(), TerminalLine("nothing was read")])
     } else if result.positions.count == 1 {
       text += "\n" + frame.text(LensReportDetail(result, style: style, top: top).lines())
@@ -54,6 +56,16 @@ public enum LensReport {
       }
     }
     return CSVFields.table(columns, lines)
+  }
+
+  /// What keeps a result that was not read from a file from being drawn.
+  private static func damage(of result: LensResult) -> String? {
+    do {
+      try result.checkRanges()
+      return nil
+    } catch {
+      return String(describing: error)
+    }
   }
 
   /// The lens and where it reads.

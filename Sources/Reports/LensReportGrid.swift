@@ -29,9 +29,12 @@ struct LensReportGrid {
       text += "\n" + page(start..<min(count, start + each), cell: cell)
     }
     let mark = style.unicode ? "•" : "*"
-    let sentence =
-      "Each cell: the most probable token and its probability; \(mark) where it is the target. "
-      + "The first layer is at the bottom."
+    let hasTop = result.layers.contains { $0.cells.contains { !$0.top.isEmpty } }
+    let what =
+      hasTop
+      ? "the most probable token and its probability; \(mark) where it is the target."
+      : "the target's probability; \(mark) where its rank is 1."
+    let sentence = "Each cell: \(what) The first layer is at the bottom."
     return text + "\n" + frame.text(frame.note(sentence, indent: ""))
   }
 
@@ -87,12 +90,13 @@ struct LensReportGrid {
   private func content(_ reading: LensCell, isTarget: Bool, _ cell: Int) -> String {
     let glyphs = style.glyphs
     let mark = isTarget ? (glyphs.isASCII ? "*" : "•") : " "
-    guard let top = reading.top.first else { return String(repeating: " ", count: cell) }
+    // With no list of tokens there is still the target's own probability.
+    let name = reading.top.first.map { frame.name($0.text, to: cell - 5) } ?? ""
+    let probability = reading.top.first?.probability ?? reading.probability
     let shades = glyphs.isASCII ? [" ", " ", ":", "+", "#", "@"] : [" ", "░", "░", "▒", "▓", "█"]
-    let shade = style.color ? " " : shades[level(top.probability)]
-    return DisplayText.padded(
-      frame.name(top.text, to: cell - 5), to: cell - 5, ellipsis: glyphs.ellipsis)
-      + shade + Self.digits(top.probability) + mark
+    let shade = style.color ? " " : shades[level(probability)]
+    return DisplayText.padded(name, to: cell - 5, ellipsis: glyphs.ellipsis)
+      + shade + Self.digits(probability) + mark
   }
 
   /// A probability in three columns.

@@ -105,7 +105,7 @@ extension ResultsError {
   ) -> ResultsError {
     ResultsError(
       code: .malformed,
-      message: "'\(path)' of this result has length \(count), and '\(other)' has \(otherCount). "
+      message: "'\(path)' of this result has \(count) entries, and '\(other)' has \(otherCount). "
         + "It is damaged or not from Telescope; write it again.")
   }
 

@@ -141,11 +141,23 @@ struct LensReportTests {
 
   @Test("A list holds as many tokens as asked, and none where none is wanted")
   func top() {
-    #expect(text(OtherSamples.position, 100, top: 1).components(separatedBy: "␣Paris").count == 6)
+    #expect(text(OtherSamples.position, 100, top: 1).components(separatedBy: "␣Paris").count == 4)
     #expect(!text(OtherSamples.position, 100, top: 1).contains("  ↵       0.15000"))
     let none = text(OtherSamples.position, 100, top: 0)
     #expect(!none.contains("probable"))
     #expect(none.contains("     3  0.40000     1  0.000    0.500   8.000\n"))
+  }
+
+  @Test("Without any list of tokens a cell has the target's probability")
+  func noLists() {
+    var result = OtherSamples.lens
+    for row in result.layers.indices {
+      for cell in result.layers[row].cells.indices { result.layers[row].cells[cell].top = [] }
+    }
+    let report = text(result, 80)
+    #expect(report.contains("     3          █.90•         ▓.78•         ▓.65•         ▒.53•"))
+    #expect(report.contains("Each cell: the target's probability; • where its rank is 1. The"))
+    #expect(text(result, 80, color: true).contains("48;5;18m          .90\u{1B}[0m•"))
   }
 
   @Test("The last row is named for the model where it is no block's state")
@@ -195,6 +207,21 @@ struct LensReportTests {
 
         """)
     #expect(LensReport.csv(for: result).components(separatedBy: "\r\n").count == 2)
+  }
+
+  @Test("A result whose lists do not match is named as damaged and not drawn")
+  func damaged() {
+    var result = OtherSamples.lens
+    result.layers[2].cells.removeLast()
+    #expect(
+      text(result, 100) == """
+        tiny.gguf · 4 layers · float32 on cpu
+        logit lens · states after each block · 5 positions
+
+        'layers[2].cells' of this result has 4 entries, and 'positions' has 5. It is damaged or not from
+          Telescope; write it again.
+
+        """)
   }
 
   @Test("The table has a row for each position and layer")

@@ -18,7 +18,7 @@ struct SchemaDocumentTests {
   static let lens: LensResult = {
     let cell = LensCell(
       top: [TopToken(id: 7042, text: " Paris", probability: 0.1)], probability: 0.1, logit: -1 / 3,
-      rank: 1, entropy: 2.5, divergence: 5e-324)
+      rank: 1, entropy: 2.5, divergence: .leastNonzeroMagnitude)
     return LensResult(
       toolVersion: "0.1.0", model: model, device: "cpu", text: "The", tokens: tokens,
       lens: LensDescription(kind: "tuned", file: "lens.safetensors", sha256: "cd"),
@@ -44,7 +44,7 @@ struct SchemaDocumentTests {
       ], warnings: [], timingsMs: ["forward": 1.5])
   }()
 
-  static let comparison = ComparisonResult(
+  static let comparison = Results.ComparisonResult(
     toolVersion: "0.1.0", model: model, device: "cpu", prompt: "The", promptTokens: 2,
     tokens: tokens, baseline: "mean", target: "prob", layers: [0, 1],
     explanations: [
@@ -183,7 +183,7 @@ struct SchemaDocumentTests {
         == "This result's schema is 'telescope/lens/1', and 'telescope/dla/1' is wanted. "
         + "Give a file that 'telescope dla --json' wrote.")
     #expect(
-      message(ComparisonResult.self, data)
+      message(Results.ComparisonResult.self, data)
         == "This result's schema is 'telescope/lens/1', and 'telescope/compare/1' is wanted. "
         + "Give a file that 'telescope compare --json' wrote.")
     #expect(
@@ -253,10 +253,10 @@ struct SchemaDocumentTests {
         Self.lens, "'positions[1]' of this result is 0, which is not after the position before it."
       ) { $0.positions[1] = 0 }
       try expect(
-        Self.lens, "'targets' of this result has length 1, and 'positions' has 2."
+        Self.lens, "'targets' of this result has 1 entries, and 'positions' has 2."
       ) { $0.targets.removeLast() }
       try expect(
-        Self.lens, "'layers[1].cells' of this result has length 1, and 'positions' has 2."
+        Self.lens, "'layers[1].cells' of this result has 1 entries, and 'positions' has 2."
       ) { $0.layers[1].cells.removeLast() }
       try expect(
         Self.lens, "'layers[0].layer' of this result is -2, which is not a layer or -1."
@@ -278,7 +278,7 @@ struct SchemaDocumentTests {
       ) { $0.explanations[0].parts[0].children?[0].layer = -9 }
       try expect(
         Self.comparison,
-        "'explanations[0].methods[0].values' of this result has length 1, and 'layers' has 2."
+        "'explanations[0].methods[0].values' of this result has 1 entries, and 'layers' has 2."
       ) { $0.explanations[0].methods[0].values.removeLast() }
       try expect(
         Self.comparison,

@@ -241,7 +241,8 @@ function detailOf(column, row) {
     item.style.setProperty("--share", Math.max(0, Math.min(1, token.probability)));
     return item;
   }));
-  return { head, next, numbers, title: element("h3", {}, "most probable here"), top };
+  const title = cell.top.length ? element("h3", {}, "most probable here") : "";
+  return { head, next, numbers, title, top };
 }
 
 function showDetail() {

@@ -28,7 +28,7 @@ class LensGrid {
     this.tops = rows.map((cells) =>
       cells.map((cell) => cell.top.length ? tokenName(cell.top[0]) : ""));
     this.hits = rows.map((cells) => cells.map((cell, column) =>
-      cell.top.length > 0 && cell.top[0].id === ids[column]));
+      cell.top.length ? cell.top[0].id === ids[column] : cell.rank === 1));
   }
 
   // share(cell) is from 0 to 1; the ramp runs from nothing to gain or to loss.
