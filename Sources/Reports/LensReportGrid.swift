@@ -71,9 +71,11 @@ struct LensReportGrid {
     if !line.hasSuffix(" ") { line += " " }
     for column in columns {
       let reading = result.layers[index].cells[column]
-      let text = content(
-        reading, isTarget: reading.top.first?.id == result.targets[column].id, cell)
-      let shade = style.color ? Self.colors[level(reading.top.first?.probability ?? 0)] : nil
+      let best = reading.top.first
+      let isTarget = best.map { $0.id == result.targets[column].id } ?? (reading.rank == 1)
+      let text = content(reading, isTarget: isTarget, cell)
+      let probability = best?.probability ?? reading.probability
+      let shade = style.color ? Self.colors[level(probability)] : nil
       guard let shade else {
         line += text
         continue
