@@ -227,8 +227,8 @@ struct SchemaDocumentTests {
       message(DirectLogitResult.self, try replacing(data, "\"residual\":0.25,", ""))
         == "This result has no 'explanations[0].parts[0].residual'. " + remedy)
     #expect(
-      message(DirectLogitResult.self, try replacing(data, "\"kind\":\"head\"", "\"kind\":\"leg\""))
-        == "'explanations[0].parts[0].kind' of this result is not of the type that the schema "
+      message(DirectLogitResult.self, try replacing(data, "\"value\":0.5", "\"value\":\"0.5\""))
+        == "'explanations[0].parts[0].value' of this result is not of the type that the schema "
         + "says. " + remedy)
     #expect(
       message(DirectLogitResult.self, try replacing(data, "\"centred\":true", "\"centred\":null"))
