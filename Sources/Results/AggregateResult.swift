@@ -67,6 +67,26 @@ public struct AggregateResult: Codable, Sendable, Equatable {
   }
 }
 
+extension AggregateResult: SchemaDocument {
+  /// The command that writes it.
+  public static let writer = "telescope explain --input --json"
+
+  /// Checks that counts are counts and layers are layers.
+  ///
+  /// - Throws: ``ResultsError`` that names the first field that is out of range.
+  public func checkRanges() throws {
+    try RangeCheck.natural(prompts, "prompts")
+    try RangeCheck.natural(tokens, "tokens")
+    try RangeCheck.natural(resamples, "resamples")
+    for (index, interval) in profile.enumerated() {
+      try RangeCheck.layer(interval.layer, "profile[\(index)].layer")
+    }
+    for (index, interval) in onset.enumerated() {
+      try RangeCheck.layer(interval.layer, "onset[\(index)].layer")
+    }
+  }
+}
+
 /// A mean at one layer with its 95 % bootstrap interval.
 public struct LayerInterval: Codable, Sendable, Equatable {
   /// The block.

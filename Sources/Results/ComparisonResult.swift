@@ -62,6 +62,30 @@ public struct ComparisonResult: Codable, Sendable, Equatable {
   }
 }
 
+extension ComparisonResult: SchemaDocument {
+  /// The command that writes it.
+  public static let writer = "telescope compare --json"
+
+  /// Checks that positions exist and that every method has one value a layer.
+  ///
+  /// - Throws: ``ResultsError`` that names the first field that is out of range.
+  public func checkRanges() throws {
+    try RangeCheck.count(promptTokens, of: tokens, "prompt_tokens")
+    for (index, layer) in layers.enumerated() {
+      try RangeCheck.layer(layer, "layers[\(index)]")
+    }
+    for (index, explanation) in explanations.enumerated() {
+      let path = "explanations[\(index)]"
+      try RangeCheck.position(explanation.position, of: tokens, path + ".position")
+      for (method, compared) in explanation.methods.enumerated() {
+        try RangeCheck.counts(
+          compared.values.count, path + ".methods[\(method)].values", as: layers.count,
+          of: "layers")
+      }
+    }
+  }
+}
+
 /// One prediction by several methods, layer by layer.
 public struct Comparison: Codable, Sendable, Equatable {
   /// The position that predicts.

@@ -61,6 +61,30 @@ public struct DirectLogitResult: Codable, Sendable, Equatable {
   }
 }
 
+extension DirectLogitResult: SchemaDocument {
+  /// The command that writes it.
+  public static let writer = "telescope dla --json"
+
+  /// Checks that positions exist and that every part names a layer.
+  ///
+  /// - Throws: ``ResultsError`` that names the first field that is out of range.
+  public func checkRanges() throws {
+    func check(_ nodes: [AttributionNode], _ path: String) throws {
+      for (index, node) in nodes.enumerated() {
+        let path = path + "[\(index)]"
+        try RangeCheck.layer(node.layer, path + ".layer")
+        if let children = node.children { try check(children, path + ".children") }
+      }
+    }
+    try RangeCheck.count(promptTokens, of: tokens, "prompt_tokens")
+    for (index, explanation) in explanations.enumerated() {
+      let path = "explanations[\(index)]"
+      try RangeCheck.position(explanation.position, of: tokens, path + ".position")
+      try check(explanation.parts, path + ".parts")
+    }
+  }
+}
+
 /// One logit, or difference of two, split over everything that wrote to the residual stream.
 public struct DirectLogitExplanation: Codable, Sendable, Equatable {
   /// The position that predicts.

@@ -60,6 +60,34 @@ public struct LensResult: Codable, Sendable, Equatable {
   }
 }
 
+extension LensResult: SchemaDocument {
+  /// The command that writes it.
+  public static let writer = "telescope lens show --json"
+
+  /// Checks that positions exist and ascend, and that every list has one entry a position.
+  ///
+  /// - Throws: ``ResultsError`` that names the first field that is out of range.
+  public func checkRanges() throws {
+    for (index, position) in positions.enumerated() {
+      let path = "positions[\(index)]"
+      try RangeCheck.position(position, of: tokens, path)
+      guard index == 0 || position > positions[index - 1] else {
+        throw ResultsError.outOfRange(path, position, "after the position before it")
+      }
+    }
+    try RangeCheck.counts(targets.count, "targets", as: positions.count, of: "positions")
+    for (index, layer) in layers.enumerated() {
+      let path = "layers[\(index)]"
+      try RangeCheck.layer(layer.layer, path + ".layer")
+      try RangeCheck.counts(
+        layer.cells.count, path + ".cells", as: positions.count, of: "positions")
+      for (cell, reading) in layer.cells.enumerated() {
+        try RangeCheck.natural(reading.rank, from: 1, path + ".cells[\(cell)].rank")
+      }
+    }
+  }
+}
+
 /// Which lens reads the states.
 public struct LensDescription: Codable, Sendable, Equatable {
   /// `logit` or `tuned`.

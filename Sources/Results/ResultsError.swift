@@ -29,38 +29,54 @@ public struct ResultsError: Error, Equatable, Sendable, CustomStringConvertible 
   public var description: String { message }
 }
 
+extension ExplainResult {
+  /// The command that writes it, for errors.
+  fileprivate static let writtenBy = "telescope explain --json"
+}
+
 /// The sentences, in one place.
 extension ResultsError {
-  static let notJSON = ResultsError(
-    code: .notJSON,
-    message: "This is not a Telescope result: it is not a complete JSON object. "
-      + "Give a file that 'telescope explain --json' wrote.")
+  static let notJSON = notJSON(writer: ExplainResult.writtenBy)
 
-  static let noSchema = ResultsError(
-    code: .unknownSchema,
-    message: "This JSON is not a Telescope result: it has no text field 'schema'. "
-      + "Give a file that 'telescope explain --json' wrote.")
+  static let noSchema = noSchema(writer: ExplainResult.writtenBy)
 
   static func schema(_ found: String) -> ResultsError {
+    schema(found, wanted: ExplainResult.schemaName, writer: ExplainResult.writtenBy)
+  }
+
+  static func notJSON(writer: String) -> ResultsError {
+    ResultsError(
+      code: .notJSON,
+      message: "This is not a Telescope result: it is not a complete JSON object. "
+        + "Give a file that '\(writer)' wrote.")
+  }
+
+  static func noSchema(writer: String) -> ResultsError {
+    ResultsError(
+      code: .unknownSchema,
+      message: "This JSON is not a Telescope result: it has no text field 'schema'. "
+        + "Give a file that '\(writer)' wrote.")
+  }
+
+  static func schema(_ found: String, wanted: String, writer: String) -> ResultsError {
     let shown = printable(found)
     let parts = found.split(separator: "/", omittingEmptySubsequences: false)
     guard parts.count == 3, parts[0] == "telescope" else {
       return ResultsError(
         code: .unknownSchema,
         message: "This JSON is not a Telescope result: its schema is '\(shown)', "
-          + "not '\(ExplainResult.schemaName)'. "
-          + "Give a file that 'telescope explain --json' wrote.")
+          + "not '\(wanted)'. Give a file that '\(writer)' wrote.")
     }
-    guard parts[1] == "explain" else {
+    guard wanted.split(separator: "/").dropLast().last == parts[1] else {
       return ResultsError(
         code: .unsupportedSchema,
-        message: "This result's schema is '\(shown)', and '\(ExplainResult.schemaName)' is wanted. "
-          + "Give a file that 'telescope explain --json' wrote.")
+        message: "This result's schema is '\(shown)', and '\(wanted)' is wanted. "
+          + "Give a file that '\(writer)' wrote.")
     }
     return ResultsError(
       code: .unsupportedSchema,
       message: "This result's schema is '\(shown)', and this version of Telescope reads "
-        + "'\(ExplainResult.schemaName)'. Use the version that wrote it, or write it again.")
+        + "'\(wanted)'. Use the version that wrote it, or write it again.")
   }
 
   static func missing(_ path: String) -> ResultsError {
@@ -81,6 +97,15 @@ extension ResultsError {
     ResultsError(
       code: .malformed,
       message: "'\(path)' of this result is \(value), which is not \(range). "
+        + "It is damaged or not from Telescope; write it again.")
+  }
+
+  static func wrongCount(
+    _ path: String, _ count: Int, other: String, otherCount: Int
+  ) -> ResultsError {
+    ResultsError(
+      code: .malformed,
+      message: "'\(path)' of this result has \(count) entries, and '\(other)' has \(otherCount). "
         + "It is damaged or not from Telescope; write it again.")
   }
 
