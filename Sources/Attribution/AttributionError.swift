@@ -37,4 +37,11 @@ public struct AttributionError: Error, Sendable, CustomStringConvertible {
       "Block \(layer) of \(architecture) has no rule that splits its update into attention and "
         + "feed-forward network; use --depth layer.")
   }
+
+  static var nothingToExplain: AttributionError {
+    AttributionError(
+      .usage,
+      "The model ends the text at once, so there is no continuation to explain; give one "
+        + "with --answer, or use --every-token.")
+  }
 }

@@ -78,14 +78,17 @@ extension Explainer {
     let cells = try split.scores(
       targets.indices.map { Integral(prediction: $0, cells: 0..<1, whole: 0, total: 0) },
       gradients)
-    // The ordinary pass's value: measured from the mean where the parts are.
     return try targets.enumerated().map { index, token in
       var parts = split.nodes(cells[index][0], segment: 0)
       if let biases = directions.biases {
         parts.append(AttributionNode(kind: .bias, layer: -1, value: biases[index]))
       }
       let sum = parts.reduce(0) { $0 + $1.value }
-      let whole = try modelLogit(trace, index, directions, head)
+      let ordinary = trace.ordinary[index]
+      let whole =
+        try centred || head.softCap != nil
+        ? modelLogit(trace, index, directions, head)
+        : ordinary.targetLogit - (options.versus == nil ? 0 : ordinary.versusLogit)
       let target = describe(token)
       return DirectLogitExplanation(
         position: trace.positions[index],
@@ -131,7 +134,8 @@ extension Explainer {
     return (vectors, try biases?.values())
   }
 
-  /// The logit before any soft-cap, by the ordinary way: the norm of the state, times the head.
+  /// The logit before any soft-cap: as the ordinary forward pass has it, or by the norm of the state
+  /// and the head, where that has another value.
   private func modelLogit(
     _ trace: ResidualTrace, _ index: Int,
     _ directions: (vectors: Tensor, biases: [Double]?), _ head: Unembedding

@@ -116,12 +116,7 @@ public struct Explainer {
     let clock = Stopwatch()
     let trace = try traced(prompt, options, path) { progress(0.3 * $0) }
     let forward = clock.lap()
-    guard !trace.positions.isEmpty else {
-      throw AttributionError(
-        .usage,
-        "The model ends the text at once, so there is no continuation to explain; give one "
-          + "with --answer, or use --every-token.")
-    }
+    guard !trace.positions.isEmpty else { throw AttributionError.nothingToExplain }
     let targets = trace.ordinary.map(\.token)
     let start = try start(trace, options.baseline, options, path)
     let found = try explain(trace, targets, start, options, method, path) {
@@ -175,7 +170,7 @@ public struct Explainer {
       includesEnd: baselines.contains(.meanAll) || options.compatible)
   }
 
-  private func traced(
+  func traced(
     _ prompt: Prompt, _ options: Options, _ path: StatePath, _ progress: (Double) -> Void
   ) throws -> ResidualTrace {
     let model = loaded.model

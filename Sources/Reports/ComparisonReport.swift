@@ -6,7 +6,7 @@ public enum ComparisonReport {
   /// methods agree on the order of layers.
   ///
   /// Each method's digits add up exactly from its start to its sum.
-  public static func text(for result: ComparisonResult, style: TerminalStyle) -> String {
+  public static func text(for result: CompareResult, style: TerminalStyle) -> String {
     let frame = ReportFrame(style: style)
     var lines = frame.heading(
       result.model, device: result.device,
@@ -23,7 +23,7 @@ public enum ComparisonReport {
   /// One row for each method's start and each of its layers, in CSV (RFC 4180).
   ///
   /// `value` of a method's rows sums to what its values come to. Text is exact, as in ``CSVReport``.
-  public static func csv(for result: ComparisonResult) -> String {
+  public static func csv(for result: CompareResult) -> String {
     let columns = [
       "explanation", "position", "target_id", "target_text", "versus_id", "versus_text", "method",
       "unit", "kind", "layer", "value", "model_value", "certificate",

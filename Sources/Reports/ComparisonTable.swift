@@ -3,7 +3,7 @@ import Results
 /// One prediction by several methods.
 struct ComparisonTable {
   private let comparison: Comparison
-  private let result: ComparisonResult
+  private let result: CompareResult
   private let style: TerminalStyle
   private let frame: ReportFrame
   private let columns: [Column]
@@ -24,7 +24,7 @@ struct ComparisonTable {
     }
   }
 
-  init(_ comparison: Comparison, in result: ComparisonResult, style: TerminalStyle) {
+  init(_ comparison: Comparison, in result: CompareResult, style: TerminalStyle) {
     self.comparison = comparison
     self.result = result
     self.style = style

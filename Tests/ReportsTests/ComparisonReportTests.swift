@@ -6,7 +6,7 @@ import Testing
 @Suite("The report of several methods")
 struct ComparisonReportTests {
   private func text(
-    _ result: Results.ComparisonResult, _ width: Int, color: Bool = false, unicode: Bool = true
+    _ result: CompareResult, _ width: Int, color: Bool = false, unicode: Bool = true
   ) -> String {
     ComparisonReport.text(
       for: result, style: TerminalStyle(width: width, color: color, unicode: unicode))

@@ -130,7 +130,7 @@ enum OtherSamples {
 
   // MARK: Comparison
 
-  static let comparison: ComparisonResult = {
+  static let comparison: CompareResult = {
     let values: [(String, String, Double, [Double])] = [
       ("ig-lens", "prob", 0.000_02, [0.0001, -0.004_06, 0.060_304, 0.7162]),
       ("straight", "prob", 0.000_02, [-0.002_35, 0.0004, 0.1003, 0.674_194]),
@@ -144,7 +144,7 @@ enum OtherSamples {
       ("ig-lens", "straight", 0.8), ("ig-lens", "dla", 1), ("ig-lens", "logit-lens", -0.2),
       ("straight", "dla", 0.8), ("straight", "logit-lens", 0), ("dla", "logit-lens", nil),
     ]
-    return ComparisonResult(
+    return CompareResult(
       toolVersion: "0.1.0", model: model, device: "cpu", prompt: texts.prefix(5).joined(),
       promptTokens: 5, tokens: tokens, baseline: "mean", target: "prob", layers: [0, 1, 2, 3],
       explanations: [
@@ -154,7 +154,7 @@ enum OtherSamples {
       ], timingsMs: ["forward": 12.5])
   }()
 
-  static let hostileComparison: ComparisonResult = {
+  static let hostileComparison: CompareResult = {
     var result = comparison
     result.model = Samples.hostile.model
     result.baseline = "\u{202E}"

@@ -44,7 +44,7 @@ struct SchemaDocumentTests {
       ], warnings: [], timingsMs: ["forward": 1.5])
   }()
 
-  static let comparison = Results.ComparisonResult(
+  static let comparison = CompareResult(
     toolVersion: "0.1.0", model: model, device: "cpu", prompt: "The", promptTokens: 2,
     tokens: tokens, baseline: "mean", target: "prob", layers: [0, 1],
     explanations: [
@@ -183,7 +183,7 @@ struct SchemaDocumentTests {
         == "This result's schema is 'telescope/lens/1', and 'telescope/dla/1' is wanted. "
         + "Give a file that 'telescope dla --json' wrote.")
     #expect(
-      message(Results.ComparisonResult.self, data)
+      message(CompareResult.self, data)
         == "This result's schema is 'telescope/lens/1', and 'telescope/compare/1' is wanted. "
         + "Give a file that 'telescope compare --json' wrote.")
     #expect(

@@ -1,5 +1,5 @@
 /// What `telescope compare` found: the JSON schema `telescope/compare/1`.
-public struct ComparisonResult: Codable, Sendable, Equatable {
+public struct CompareResult: Codable, Sendable, Equatable {
   /// Always `telescope/compare/1`.
   public var schema: String
   /// The version of Telescope that wrote this.
@@ -32,7 +32,7 @@ public struct ComparisonResult: Codable, Sendable, Equatable {
 
   /// Gathers the values.
   public init(
-    schema: String = ComparisonResult.schemaName, toolVersion: String, model: ModelDescription,
+    schema: String = CompareResult.schemaName, toolVersion: String, model: ModelDescription,
     device: String, prompt: String, promptTokens: Int, tokens: [TokenDescription], baseline: String,
     target: String, layers: [Int], explanations: [Comparison], warnings: [String] = [],
     timingsMs: [String: Double]? = nil
@@ -62,7 +62,7 @@ public struct ComparisonResult: Codable, Sendable, Equatable {
   }
 }
 
-extension ComparisonResult: SchemaDocument {
+extension CompareResult: SchemaDocument {
   /// The command that writes it.
   public static let writer = "telescope compare --json"
 
