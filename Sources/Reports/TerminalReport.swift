@@ -29,7 +29,16 @@ public struct TerminalStyle: Sendable, Equatable {
 /// last digit. Nothing from a token reaches the terminal raw.
 public enum TerminalReport {
   /// The whole report, ending in a line break.
-  public static func text(for result: ExplainResult, style: TerminalStyle) -> String {
+  ///
+  /// - Parameters:
+  ///   - result: What to report.
+  ///   - style: What the terminal can show.
+  ///   - top: How many parts each list of the tree shows, and how many each kind of a check; the
+  ///     rest is one line.
+  /// - Returns: The lines.
+  public static func text(
+    for result: ExplainResult, style: TerminalStyle, top: Int = 10
+  ) -> String {
     var lines = heading(of: result, style: style)
     let single = result.explanations.count == 1
     for explanation in result.explanations {
@@ -37,6 +46,12 @@ public enum TerminalReport {
       lines += Waterfall(
         of: explanation, in: result, style: style, rows: single ? 40 : 16
       ).lines()
+      let tables = [
+        PartTable(of: explanation, in: result, style: style, top: top).lines(),
+        AlternativeTable(of: explanation, in: result, style: style).lines(),
+        CheckTable(of: explanation, in: result, style: style, top: top).lines(),
+      ]
+      for table in tables where !table.isEmpty { lines += [TerminalLine()] + table }
     }
     let tokens = result.explanations.filter { $0.target.span == nil }
     if tokens.count > 1 {

@@ -21,6 +21,17 @@ struct WaterfallBar {
     self.isASCII = isASCII
   }
 
+  /// An axis for signed values, which bars leave from zero.
+  init(values: [Double], width: Int, isASCII: Bool) {
+    let all = values.filter(\.isFinite)
+    let low = min(0, all.min() ?? 0)
+    let high = max(0, all.max() ?? 0)
+    self.low = low
+    self.high = high > low ? high : low + 1
+    self.width = max(1, width)
+    self.isASCII = isASCII
+  }
+
   /// Where totals start: zero where the axis has it, else its low end.
   var origin: Double { low <= 0 && high >= 0 ? 0 : low }
 

@@ -75,6 +75,10 @@ extension ExplainResult {
         throw ResultsError.outOfRange(
           "explanations[\(index)].position", explanation.position, "a position of 'tokens'")
       }
+      try explanation.checkRanges("explanations[\(index)]", tokens: tokens.count)
+    }
+    if let neurons = method.neurons, neurons < -1 {
+      throw ResultsError.outOfRange("method.neurons", neurons, "-1 or more")
     }
   }
 }
@@ -82,6 +86,15 @@ extension ExplainResult {
 /// The one field that says what the rest is.
 private struct SchemaOnly: Decodable {
   var schema: String
+}
+
+/// A case by its name in JSON; a name that this version does not know is refused with the place.
+func known<Case: RawRepresentable<String>>(by decoder: any Decoder) throws -> Case {
+  let found = try decoder.singleValueContainer().decode(String.self)
+  guard let value = Case(rawValue: found) else {
+    throw ResultsError.unknown(name(of: decoder.codingPath), found)
+  }
+  return value
 }
 
 /// A path through the JSON as people write it: `explanations[0].attributions[3].value`.
