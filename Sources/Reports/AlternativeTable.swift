@@ -19,12 +19,12 @@ struct AlternativeTable {
     let words = style.glyphs.words
     let main = result.method.path + "/" + result.method.baseline
     func shown(_ name: String) -> String { TerminalReport.shown(name, style: style) }
-    let names = [main + " (above)"] + others.map { $0.path + "/" + $0.baseline }
+    let names = [main] + others.map { $0.path + "/" + $0.baseline }
     let correlations =
-      [""]
+      ["1.00"]
       + others.map { other in
         correlation(main, other.path + "/" + other.baseline).map {
-          Quantity.fixed($0, 2, signed: false)
+          words(Quantity.fixed($0, 2, signed: false))
         } ?? style.glyphs.none
       }
     let converged =
@@ -36,26 +36,29 @@ struct AlternativeTable {
     let errors =
       [nil] + others.map { other in other.standardErrors?.max().map { Quantity.tiny($0) } }
     let certificates = ([explanation.certificate] + others.map(\.certificate)).map {
-      Quantity.tiny($0)
+      words(Quantity.tiny($0))
     }
     let doubtful = converged.map { $0.isEmpty || $0.hasPrefix("100") ? Emphasis.plain : .loss }
     func column(_ head: String, _ cells: [String], _ emphasis: [Emphasis]? = nil)
       -> TextTable.Column?
     {
       guard cells.contains(where: { !$0.isEmpty }) else { return nil }
-      return TextTable.Column(head: head, cells: cells.map(words), emphasis: emphasis)
+      return TextTable.Column(head: head, cells: cells, emphasis: emphasis)
     }
     let columns = [
       column("rank corr.", correlations), column("converged", converged, doubtful),
       column("certificate", certificates),
-      column("nodes", nodes.map { $0.map { "≤ \($0)" } ?? "" }.map(atMost)),
+      column("nodes", nodes.map { $0.map(String.init) ?? "" }.map(atMost)),
       column("std. error", errors.map { $0?.replacing("+", with: "") ?? "" }.map(atMost)),
     ]
     let table = TextTable(
-      names: TextTable.Column(head: "path/baseline", cells: names.map(shown), right: false),
+      names: TextTable.Column(
+        head: "path/baseline", cells: names.map(shown), right: false,
+        emphasis: [.strong] + others.map { _ in .plain }),
       columns: columns.compactMap { $0 })
-    let title = "other paths and baselines"
-    return [TerminalLine(title, .strong)] + table.lines(style: style, indent: style.width < 60 ? 0 : 2)
+    let indent = style.width < 60 ? 0 : 2
+    return [TerminalLine("other paths and baselines", .strong)]
+      + table.lines(style: style, indent: indent)
   }
 
   /// The correlation of two ways, in either order.
@@ -74,7 +77,6 @@ struct AlternativeTable {
   }
 
   private func atMost(_ text: String) -> String {
-    text.isEmpty || text.hasPrefix("≤") ? text.replacing("≤", with: style.unicode ? "≤" : "<=")
-      : (style.unicode ? "≤ " : "<= ") + text
+    text.isEmpty ? "" : (style.glyphs.isASCII ? "<= " : "≤ ") + text
   }
 }

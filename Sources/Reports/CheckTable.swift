@@ -52,7 +52,8 @@ struct CheckTable {
     if !shown.isEmpty { lines.append(layout.head()) }
     for item in all {
       lines += heading(item.kind, check, count: item.count)
-      for row in item.shown { lines.append(layout.line(row, name: name(row))) }
+      let bar = layout.bar(item.shown)
+      for row in item.shown { lines.append(layout.line(row, name: name(row), bar: bar)) }
       if item.count > item.shown.count {
         let rest = item.count - item.shown.count
         var line = TerminalLine()
@@ -116,11 +117,8 @@ struct CheckTable {
     case .head: return layer + " head " + (row.head.map(String.init) ?? "?")
     case .neurons:
       let neurons = row.neurons ?? []
-      guard neurons.count > 3 else {
-        return layer + ": " + neurons.map(String.init).joined(separator: ", ")
-      }
-      return layer + ": \(neurons[0]), \(neurons[1])" + style.glyphs.words("… ")
-        + "(\(neurons.count))"
+      return neurons.count == 1
+        ? layer + " neuron \(neurons[0])" : layer + ": \(neurons.count) neurons"
     }
   }
 }
@@ -132,7 +130,7 @@ private struct Layout {
   private let indent: Int
   private let nameWidth: Int
   private let widths: [Int]
-  private let bar: WaterfallBar?
+  private let barWidth: Int
   private static let heads = ["predicted", "actual", "gap"]
 
   init(
@@ -154,13 +152,8 @@ private struct Layout {
     let taken = self.widths.reduce(indent + 2) { $0 + $1 + 2 }
     let widest = max(4, names.map { DisplayText.columns($0) }.max() ?? 0)
     let free = style.width - taken - min(widest, 24) - 6
-    let barWidth = min(20, free / 2)
-    bar =
-      barWidth >= 6
-      ? WaterfallBar(
-        values: rows.flatMap { [$0.predicted, $0.actual] }, width: barWidth,
-        isASCII: style.glyphs.isASCII) : nil
-    nameWidth = max(4, min(widest, style.width - taken - (barWidth >= 6 ? 2 * barWidth + 4 : 0)))
+    barWidth = free >= 12 ? min(20, free / 2) : 0
+    nameWidth = max(4, min(widest, style.width - taken - (barWidth > 0 ? 2 * barWidth + 4 : 0)))
   }
 
   /// The digits of a row: the gap is the difference of the two as they are shown.
@@ -179,16 +172,21 @@ private struct Layout {
       line.append("  ")
       line.append(DisplayText.padded(head, to: width, right: true, ellipsis: "."), .quiet)
     }
-    if let bar {
-      for head in Self.heads.prefix(2) {
-        line.append("  ")
-        line.append(DisplayText.padded(head, to: bar.width, ellipsis: "."), .quiet)
-      }
+    for head in Self.heads.prefix(2) where barWidth >= head.count {
+      line.append("  " + DisplayText.padded(head, to: barWidth), .quiet)
     }
     return line
   }
 
-  func line(_ row: CheckedPart, name: String) -> TerminalLine {
+  /// The scale of these rows: two bars side by side are to be compared, parts of other kinds not.
+  func bar(_ rows: [CheckedPart]) -> WaterfallBar? {
+    guard barWidth > 0 else { return nil }
+    return WaterfallBar(
+      values: rows.flatMap { [$0.predicted, $0.actual] }, width: barWidth,
+      isASCII: style.glyphs.isASCII)
+  }
+
+  func line(_ row: CheckedPart, name: String, bar: WaterfallBar?) -> TerminalLine {
     var line = TerminalLine()
     line.advance(to: indent + 2)
     line.append(DisplayText.padded(name, to: nameWidth, ellipsis: style.glyphs.ellipsis))

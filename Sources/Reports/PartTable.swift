@@ -37,18 +37,23 @@ struct PartTable {
     let barLeast = style.width >= 56 ? 12 : 0
     let labelWidth = max(4, min(widest, room - (barLeast > 0 ? barLeast + 2 : 0)))
     let barWidth = min(40, room - labelWidth - 2)
-    let values = rows.compactMap(\.value)
+    let values = rows.compactMap { $0.value.map(Self.root) }
     let bar =
       barWidth >= 6
       ? WaterfallBar(values: values, width: barWidth, isASCII: style.glyphs.isASCII) : nil
 
     var lines = head(tree)
-    if hasResiduals {
-      var line = TerminalLine()
-      line.advance(to: indent + labelWidth + 2 + valueWidth + (bar == nil ? 0 : barWidth + 2))
-      line.append(DisplayText.padded("residual", to: residualWidth, right: true), .quiet)
-      lines.append(line)
+    var heads = TerminalLine()
+    heads.advance(to: indent)
+    heads.append(DisplayText.padded("part", to: labelWidth + 2), .quiet)
+    heads.append(DisplayText.padded("change", to: valueWidth, right: true), .quiet)
+    if bar != nil {
+      let scale = style.glyphs.isASCII ? "root of it" : "√ of it"
+      heads.append("  " + DisplayText.padded(scale, to: barWidth), .quiet)
     }
+    heads.append(
+      DisplayText.padded(hasResiduals ? "residual" : "", to: residualWidth, right: true), .quiet)
+    lines.append(heads)
     for (row, residual) in zip(rows, residuals) {
       var line = TerminalLine()
       line.advance(to: indent)
@@ -61,7 +66,7 @@ struct PartTable {
       if let bar {
         line.append("  ")
         if let value = row.value {
-          line.append(bar.cells(from: 0, to: value), value < 0 ? .loss : .gain)
+          line.append(bar.cells(from: 0, to: Self.root(value)), value < 0 ? .loss : .gain)
         }
         line.advance(to: indent + labelWidth + valueWidth + barWidth + 4)
       }
@@ -69,6 +74,11 @@ struct PartTable {
       lines.append(line)
     }
     return lines
+  }
+
+  /// Bars are as long as the root of the change: small parts of a large one stay visible.
+  private static func root(_ value: Double) -> Double {
+    value < 0 ? -(-value).squareRoot() : value.squareRoot()
   }
 
   /// What the tree is of, what it leaves out, and how good its integrals are.

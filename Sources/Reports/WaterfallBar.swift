@@ -21,15 +21,25 @@ struct WaterfallBar {
     self.isASCII = isASCII
   }
 
-  /// An axis for signed values, which bars leave from zero.
+  /// An axis for signed values, which bars leave from zero; zero stands between two columns.
   init(values: [Double], width: Int, isASCII: Bool) {
     let all = values.filter(\.isFinite)
-    let low = min(0, all.min() ?? 0)
-    let high = max(0, all.max() ?? 0)
-    self.low = low
-    self.high = high > low ? high : low + 1
+    let least = min(0, all.min() ?? 0)
+    let most = max(0, all.max() ?? 0)
     self.width = max(1, width)
     self.isASCII = isASCII
+    guard most > least else {
+      (low, high) = (0, 1)
+      return
+    }
+    let share = Double(self.width) * (least / (least - most))
+    // Both sides have a column if they have a value at all.
+    let left = min(self.width - (most > 0 ? 1 : 0), max(least < 0 ? 1 : 0, Int(share.rounded())))
+    let right = self.width - left
+    let column = max(
+      left > 0 ? -least / Double(left) : 0, right > 0 ? most / Double(right) : 0)
+    low = -column * Double(left)
+    high = column * Double(right)
   }
 
   /// Where totals start: zero where the axis has it, else its low end.
