@@ -7,7 +7,8 @@ extension ExplainResult {
   ///
   /// - Parameters:
   ///   - reproducible: Drops the timings, the one part that differs from run to run.
-  ///   - indented: One field a line, for people; without it, no space is spent.
+  ///   - indented: One field a line, and one part of a tree a line, for people; without it, no
+  ///     space is spent.
   /// - Returns: UTF-8 text.
   /// - Throws: ``ResultsError`` that names the first number that is NaN or infinite.
   public func encoded(reproducible: Bool = false, indented: Bool = true) throws -> Data {
@@ -15,9 +16,9 @@ extension ExplainResult {
     if reproducible { result.timingsMs = nil }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    if indented { encoder.outputFormatting.insert(.prettyPrinted) }
     do {
       var data = try encoder.encode(result)
+      if indented { data = JSONLayout.indented(data) }
       data.append(UInt8(ascii: "\n"))
       return data
     } catch EncodingError.invalidValue(_, let context) {

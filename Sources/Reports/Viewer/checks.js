@@ -55,7 +55,7 @@ function showChecks() {
   if (agreement && agreement.sign_agreement !== undefined) {
     terms.push(`signs agree ${Math.floor(agreement.sign_agreement * 100)}\u2009%`);
   }
-  byId("agreement").replaceChildren(...terms.map((text) => element("span", {}, text)));
+  byId("agreement").replaceChildren(...terms.flatMap((text) => [element("span", {}, text), " "]));
   drawScatter(byId("scatter"), rows);
   showCheckTable(rows, kinds[state.token]);
 }

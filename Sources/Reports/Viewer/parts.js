@@ -138,8 +138,8 @@ function showParts() {
   byId("partlist").replaceChildren(...list.map((row) =>
     partLine(row, show(row.units), node, low, span)));
   byId("partsum").replaceChildren(...[doubt, element("p", {},
-    element("b", {}, `\u03a3 ${show(node.total)}`), ` = ${node.name}`,
-    element("span", {}, `residual ${tiny(miss)}`),
+    element("b", {}, `\u03a3 ${show(node.total)}`), ` = ${node.name} `,
+    element("span", {}, `residual ${tiny(miss)}`), " ",
     layer.nodes === undefined ? null : element("span", {}, `integral ${layer.nodes} nodes`
       + (layer.converged === undefined ? "" : layer.converged ? ", converged" : ", not converged")),
   )].filter(Boolean));
@@ -239,8 +239,10 @@ function listenToParts() {
     if (node.dataset.part !== undefined) openPart(Number(node.dataset.part));
     else if (node.dataset.depth !== undefined) closePart(Number(node.dataset.depth));
     else {
+      const seen = byId("partlist").children.length - 1;
       state.all = true;
       showParts();
+      byId("partlist").querySelectorAll(".part")[seen]?.focus();
     }
   });
   byId("parts").addEventListener("keydown", (event) => {
@@ -260,6 +262,8 @@ function listenToParts() {
     moves.Backspace = moves.ArrowLeft;
     if (!moves[event.key]) return;
     event.preventDefault();
+    // The list is drawn anew: by the time the page hears of the key, its line is no longer in it.
+    event.stopPropagation();
     moves[event.key]();
   });
 }
