@@ -84,6 +84,28 @@ extension ResultsError {
         + "It is damaged or not from Telescope; write it again.")
   }
 
+  static func notFinite(_ path: String) -> ResultsError {
+    ResultsError(
+      code: .notFinite,
+      message: "'\(path)' is not a finite number, so the result cannot be written. "
+        + "The model's numbers overflowed; compute in a wider dtype.")
+  }
+
+  /// A schema name cut to what a person can use and a terminal can show.
+  private static func printable(_ text: String) -> String {
+    let scalars = text.unicodeScalars.prefix(60).map { scalar -> String in
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
+        "\u{FFFD}"
+      default: String(scalar)
+      }
+    }
+    return scalars.joined()
+  }
+}
+
+/// Sentences about parts, alternatives and checks.
+extension ResultsError {
   static func outOfRange(_ path: String, _ value: Double, _ range: String) -> ResultsError {
     ResultsError(
       code: .malformed,
@@ -103,24 +125,5 @@ extension ResultsError {
       code: .malformed,
       message: "'\(path)' of this result is '\(printable(name))', which this version of Telescope "
         + "does not know. Use the version that wrote it, or write it again.")
-  }
-
-  static func notFinite(_ path: String) -> ResultsError {
-    ResultsError(
-      code: .notFinite,
-      message: "'\(path)' is not a finite number, so the result cannot be written. "
-        + "The model's numbers overflowed; compute in a wider dtype.")
-  }
-
-  /// A schema name cut to what a person can use and a terminal can show.
-  private static func printable(_ text: String) -> String {
-    let scalars = text.unicodeScalars.prefix(60).map { scalar -> String in
-      switch scalar.properties.generalCategory {
-      case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
-        "\u{FFFD}"
-      default: String(scalar)
-      }
-    }
-    return scalars.joined()
   }
 }
