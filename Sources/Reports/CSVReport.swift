@@ -35,7 +35,8 @@ public enum CSVReport {
     "path", "baseline", "path_baseline_value", "path_certificate", "standard_error",
   ]
   private static let check = [
-    "replacement", "scope", "part", "neurons", "predicted", "actual", "gap",
+    "replacement", "scope", "part", "neurons", "predicted", "actual", "gap", "resample_text",
+    "resample_position",
   ]
 
   /// The whole file, with its header.
@@ -197,7 +198,7 @@ public enum CSVReport {
       return [
         quoted(check.replacement.rawValue), quoted(check.scope.rawValue),
         quoted(part.kind.rawValue), quoted(neurons), number(part.predicted), number(part.actual),
-        number(part.gap),
+        number(part.gap), number(check.source?.text), number(check.source?.position),
       ].joined(separator: ",")
     }
   }

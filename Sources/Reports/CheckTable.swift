@@ -4,12 +4,14 @@ import Results
 /// Causal checks: for each replacement what the attribution predicts beside what the model does.
 struct CheckTable {
   private let explanation: Explanation
+  private let result: ExplainResult
   private let style: TerminalStyle
   private let quantity: Quantity
   private let top: Int
 
   init(of explanation: Explanation, in result: ExplainResult, style: TerminalStyle, top: Int) {
     self.explanation = explanation
+    self.result = result
     self.style = style
     self.top = max(1, top)
     quantity = Quantity(method: result.method, explanation: explanation)
@@ -30,7 +32,7 @@ struct CheckTable {
       switch check.replacement {
       case .mean: "by its mean"
       case .zero: "by zero"
-      case .resample: "by another sample of it"
+      case .resample: "by " + sample(check.source)
       }
     let at = check.scope == .all ? "at every position" : "at the explained position"
     let title = "causal check: each part replaced \(by) \(at)"
@@ -63,6 +65,20 @@ struct CheckTable {
       }
     }
     return lines
+  }
+
+  /// Where a resample is from, in words.
+  private func sample(_ place: CausalCheck.Place?) -> String {
+    guard let place else { return "another sample of it" }
+    if let text = place.text {
+      return "its value at position \(place.position) of reference text \(text)"
+    }
+    let token = result.tokens.indices.contains(place.position) ? result.tokens[place.position] : nil
+    let name = token.map { token in
+      token.bytes.map { DisplayText.bytes($0, to: 24, ascii: style.glyphs.isASCII) }
+        ?? TerminalReport.quoted(token.text, style: style, to: 24)
+    }
+    return "its value at " + (name.map { $0 + " (\(place.position))" } ?? "position \(place.position)")
   }
 
   /// A kind of part, and how far prediction and model agree on it.

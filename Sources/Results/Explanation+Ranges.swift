@@ -32,7 +32,7 @@ extension Explanation {
       try checkCorrelation(pair.spearman, "\(path).rank_correlations[\(index)].spearman")
     }
     for (index, check) in (checks ?? []).enumerated() {
-      try check.checkRanges("\(path).checks[\(index)]")
+      try check.checkRanges("\(path).checks[\(index)]", tokens: tokens)
     }
   }
 }
@@ -68,7 +68,17 @@ extension [AttributionNode] {
 }
 
 extension CausalCheck {
-  fileprivate func checkRanges(_ path: String) throws {
+  fileprivate func checkRanges(_ path: String, tokens: Int) throws {
+    if let source {
+      if let text = source.text, text < 0 {
+        throw ResultsError.outOfRange("\(path).source.text", text, "0 or more")
+      }
+      // The length of a reference text is not in the result.
+      guard source.position >= 0, source.text != nil || source.position < tokens else {
+        throw ResultsError.outOfRange(
+          "\(path).source.position", source.position, "a position of 'tokens'")
+      }
+    }
     for (index, row) in rows.enumerated() {
       func place(_ field: String) -> String { "\(path).rows[\(index)].\(field)" }
       guard row.layer >= -1 else {

@@ -160,7 +160,7 @@ struct TreeSample {
   }
 
   private mutating func addChecks(to explanation: inout Explanation) {
-    for replacement in [CausalCheck.Replacement.mean, .zero] {
+    for replacement in [CausalCheck.Replacement.mean, .resample] {
       var rows: [CheckedPart] = []
       func add(
         _ kind: CheckedPart.Kind, _ layer: Int, head: Int? = nil, neurons: [Int]? = nil,
@@ -196,7 +196,8 @@ struct TreeSample {
           spearman: 0.95 - 0.07 * Double(place), signAgreement: 0.97 - 0.05 * Double(place))
       }
       let check = CausalCheck(
-        replacement: replacement, scope: .position, rows: rows, agreement: agreement)
+        replacement: replacement, scope: .position, rows: rows, agreement: agreement,
+        source: replacement == .resample ? CausalCheck.Place(position: 3) : nil)
       explanation.checks = (explanation.checks ?? []) + [check]
     }
   }

@@ -44,7 +44,7 @@ function showChecks() {
   choices(byId("checkkind"), "checkkind", kindList.map((kind) => [kind, checkNames[kind]]),
     state.kind, (value) => { state.kind = value; state.allChecks = false; showChecks(); });
   const where = check.scope === "all" ? "at every position" : "at the explained position";
-  byId("checktitle").textContent = `Replaced by ${by[check.replacement]} ${where}`;
+  byId("checktitle").textContent = `Replaced by ${sampleName(check) || by[check.replacement]} ${where}`;
   const rows = check.rows.filter((row) => row.kind === state.kind)
     .sort((a, b) => weightOf(b) - weightOf(a));
   const agreement = check.agreement.find((one) => one.kind === state.kind);
@@ -58,6 +58,15 @@ function showChecks() {
   byId("agreement").replaceChildren(...terms.flatMap((text) => [element("span", {}, text), " "]));
   drawScatter(byId("scatter"), rows);
   showCheckTable(rows, kinds[state.token]);
+}
+
+// Where a resample is from.
+function sampleName(check) {
+  if (!check.source) return "";
+  const { text, position } = check.source;
+  const token = text === undefined ? result.tokens[position] : undefined;
+  return token ? `the value at ${tokenName(token)} (${position})`
+    : `the value at position ${position}` + (text === undefined ? "" : ` of reference text ${text}`);
 }
 
 function weightOf(row) { return Math.max(Math.abs(row.predicted), Math.abs(row.actual)); }
