@@ -4,25 +4,25 @@
 /// the total, at most half a unit a number where the exact ones add up, goes one unit at a time to
 /// those whose rounding lost the most in that direction. So every number shown is within one unit of
 /// the exact one, and the column adds up as it is read.
-struct Apportionment {
+package struct Apportionment {
   /// Units in 1.
-  let scale: Double
+  package let scale: Double
 
   /// Rounds to this many decimals.
-  init(decimals: Int) {
+  package init(decimals: Int) {
     var scale = 1.0
     for _ in 0..<max(0, decimals) { scale *= 10 }
     self.scale = scale
   }
 
   /// The nearest whole number of units, or nothing where a float64 cannot count them.
-  func units(_ value: Double) -> Double? {
+  package func units(_ value: Double) -> Double? {
     let units = (value * scale).rounded()
     return abs(units) < 4e15 ? units : nil
   }
 
   /// Whole units for each value that add up to the total, or nothing where they cannot be counted.
-  func split(_ total: Double, over values: [Double]) -> [Double]? {
+  package func split(_ total: Double, over values: [Double]) -> [Double]? {
     var units: [Double] = []
     for value in values {
       guard let unit = self.units(value) else { return nil }

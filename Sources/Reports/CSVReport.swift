@@ -117,7 +117,8 @@ public enum CSVReport {
       for layer in explanation.attributions {
         let place = number(layer.layer)
         let hasPart = layer.residual != nil || layer.low != nil || layer.parts != nil
-        let part = [quoted(place), "", "", "", ""]
+        let part =
+          [quoted(place), "", "", "", ""]
           + [layer.residual, layer.low, layer.high].map { number($0) }
         row(
           "layer", place, number(layer.value), layer: cells(layer),

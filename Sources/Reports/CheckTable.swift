@@ -78,7 +78,8 @@ struct CheckTable {
       token.bytes.map { DisplayText.bytes($0, to: 24, ascii: style.glyphs.isASCII) }
         ?? TerminalReport.quoted(token.text, style: style, to: 24)
     }
-    return "its value at " + (name.map { $0 + " (\(place.position))" } ?? "position \(place.position)")
+    guard let name else { return "its value at position \(place.position)" }
+    return "its value at \(name) (\(place.position))"
   }
 
   /// A kind of part, and how far prediction and model agree on it.
@@ -100,7 +101,7 @@ struct CheckTable {
     if let spearman = agreement?.spearman {
       phrases.append("Spearman " + Quantity.fixed(spearman, 2, signed: false))
     }
-    if let share = agreement?.signAgreement {
+    if let share = agreement?.signAgreement, share.isFinite {
       phrases.append("signs agree \(Int((min(1, max(0, share)) * 100).rounded(.down))) %")
     }
     let text = phrases.map(style.glyphs.words).joined(separator: style.glyphs.dot)
@@ -185,8 +186,8 @@ private struct Layout {
     line.advance(to: indent)
     line.append(DisplayText.padded("part", to: nameWidth + 2), .quiet)
     for (width, head) in zip(widths, Self.heads) {
-      line.append("  ")
-      line.append(DisplayText.padded(head, to: width, right: true, ellipsis: "."), .quiet)
+      let shown = head.count <= width ? head : "pred."
+      line.append("  " + DisplayText.padded(shown, to: width, right: true), .quiet)
     }
     for head in Self.heads.prefix(2) where barWidth >= head.count {
       line.append("  " + DisplayText.padded(head, to: barWidth), .quiet)

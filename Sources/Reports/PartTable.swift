@@ -19,7 +19,8 @@ struct PartTable {
 
   /// Nothing where no layer has parts.
   func lines() -> [TerminalLine] {
-    guard explanation.attributions.contains(where: { $0.parts?.isEmpty == false }) else { return [] }
+    let layers = explanation.attributions
+    guard layers.contains(where: { $0.parts?.isEmpty == false }) else { return [] }
     let hasResiduals = style.width >= 66
     let tree = PartTree(
       of: explanation, in: result, style: style, quantity: quantity, top: top,
@@ -49,7 +50,8 @@ struct PartTable {
     heads.append(DisplayText.padded("change", to: valueWidth, right: true), .quiet)
     if bar != nil {
       let scale = style.glyphs.isASCII ? "root of it" : "√ of it"
-      heads.append("  " + DisplayText.padded(scale, to: barWidth), .quiet)
+      let shown = DisplayText.columns(scale) <= barWidth ? scale : ""
+      heads.append("  " + DisplayText.padded(shown, to: barWidth), .quiet)
     }
     heads.append(
       DisplayText.padded(hasResiduals ? "residual" : "", to: residualWidth, right: true), .quiet)
@@ -116,7 +118,8 @@ struct PartTable {
 
   private func sign(of row: PartTree.Row) -> Emphasis {
     guard row.value != nil else { return .quiet }
-    return row.text.contains("+") ? .gain
+    return row.text.contains("+")
+      ? .gain
       : row.text.contains("−") || row.text.contains("-") ? .loss : .quiet
   }
 }

@@ -23,10 +23,12 @@ public struct TerminalStyle: Sendable, Equatable {
 
 /// An explanation as text for a terminal or a pipe.
 ///
-/// Each explained token has a waterfall from the baseline to the model's value; several tokens have
-/// a table of layers and tokens as well. The digits shown add up exactly: each change is the
-/// difference of the rounded levels around it, so it may differ from the rounded value by one in its
-/// last digit. Nothing from a token reaches the terminal raw.
+/// Each explained token has a waterfall from the baseline to the model's value and, where the result
+/// has them, the tree of parts, the other paths and baselines, and the causal checks; several tokens
+/// have a table of layers and tokens as well. The digits shown add up exactly: each change is the
+/// difference of the rounded levels around it, and the parts of each sum share what rounding leaves,
+/// so a number may differ from the rounded value by one in its last digit. Nothing from a token
+/// reaches the terminal raw.
 public enum TerminalReport {
   /// The whole report, ending in a line break.
   ///
@@ -83,10 +85,12 @@ public enum TerminalReport {
       "\(result.model.layers) layers",
       result.model.dtype + " on " + result.device,
     ]
-    let parts = [
+    var parts = [
       "target " + method.target, "path " + method.path, "baseline " + baseline,
       "estimator " + estimator,
     ]
+    if let file = method.completion { parts.append("completion " + shown(file, style: style)) }
+    if let file = method.lens { parts.append("lens " + shown(file, style: style)) }
     let title = DisplayText.joined(model, by: glyphs.dot, to: style.width, indent: "  ")
     let rest = DisplayText.joined(parts, by: glyphs.dot, to: style.width, indent: "  ")
     var lines = title.map { TerminalLine($0, .strong) } + rest.map { TerminalLine($0, .quiet) }

@@ -151,7 +151,8 @@ struct Waterfall {
     let scale =
       rule > 0
       ? low + " " + String(repeating: style.glyphs.rule, count: rule) + " " + high
-      : DisplayText.padded(high, to: bar.width, right: true)
+      : DisplayText.padded(
+        high, to: bar.width, right: true, ellipsis: style.glyphs.ellipsis)
     line.append(scale, .quiet)
     for column in columns {
       line.append("  ")

@@ -71,8 +71,9 @@ struct WaterfallBar {
   }
 
   private func eighths(_ level: Double) -> Int {
-    guard level.isFinite else { return 0 }
     let share = (level - low) / (high - low)
+    // Levels so far apart that their difference is infinite have no place on an axis.
+    guard share.isFinite else { return 0 }
     return Int((min(1, max(0, share)) * Double(width * 8)).rounded())
   }
 

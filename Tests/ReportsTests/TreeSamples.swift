@@ -18,17 +18,12 @@ struct TreeSample {
   ]
 
   /// 30 layers of 9 heads that read 12 tokens.
-  static let full: ExplainResult = {
-    var sample = TreeSample(seed: 7)
-    return sample.result()
-  }()
+  static let full = TreeSample(seed: 7).made()
 
   /// Three layers of three heads that read five tokens.
-  static let small: ExplainResult = {
-    var sample = TreeSample(
-      seed: 3, layers: 3, heads: 3, neurons: 2, tokens: ["The", " capital", " of", " France", " is"])
-    return sample.result()
-  }()
+  static let small = TreeSample(
+    seed: 3, layers: 3, heads: 3, neurons: 2, tokens: ["The", " capital", " of", " France", " is"]
+  ).made()
 
   init(
     seed: UInt64, layers: Int = 30, heads: Int = 9, neurons: Int = 4, tokens: [String] = Self.text
@@ -38,6 +33,12 @@ struct TreeSample {
     self.heads = heads
     self.neurons = neurons
     self.tokens = tokens
+  }
+
+  /// The result of a sample that is not kept.
+  func made() -> ExplainResult {
+    var copy = self
+    return copy.result()
   }
 
   private static func random(_ generator: inout SeededGenerator) -> Double {
@@ -200,5 +201,36 @@ struct TreeSample {
         source: replacement == .resample ? CausalCheck.Place(position: 3) : nil)
       explanation.checks = (explanation.checks ?? []) + [check]
     }
+  }
+}
+
+extension Explanation {
+  /// The same with every number of the target's times a factor.
+  func scaled(by factor: Double) -> Explanation {
+    var copy = self
+    copy.modelValue *= factor
+    copy.baselineValue *= factor
+    copy.sum *= factor
+    copy.certificate *= factor
+    for index in copy.attributions.indices {
+      copy.attributions[index].value *= factor
+      copy.attributions[index].lens *= factor
+      copy.attributions[index].residual? *= factor
+      copy.attributions[index].low? *= factor
+      copy.attributions[index].high? *= factor
+      copy.attributions[index].parts = copy.attributions[index].parts?.map { $0.scaled(by: factor) }
+    }
+    return copy
+  }
+}
+
+extension AttributionNode {
+  /// The same times a factor.
+  func scaled(by factor: Double) -> AttributionNode {
+    var copy = self
+    copy.value *= factor
+    copy.residual *= factor
+    copy.children = children?.map { $0.scaled(by: factor) }
+    return copy
   }
 }

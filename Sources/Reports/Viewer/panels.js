@@ -17,6 +17,8 @@ function showParameters() {
     ["estimator", estimator],
     ["layers", `${blocks} of ${model.layers}` + (blocks < method.layers.length ? ", embedding" : "")],
     ["onset at", `${method.onset_fraction} of \u03a3|A|`],
+    method.completion !== undefined && ["completion", visible(method.completion)],
+    method.lens !== undefined && ["lens", visible(method.lens)],
     result.contrast && ["contrast", `\u201c${visible(result.contrast.prompt)}\u201d`],
     result.seed !== undefined && ["seed", String(result.seed)],
     ["version", result.tool_version],
