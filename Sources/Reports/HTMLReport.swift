@@ -13,10 +13,11 @@ public enum HTMLReport {
     let json = try result.encoded(indented: false)
     var page = text(PackageResources.index_html)
     // The result goes in last: nothing that it contains can be taken for a mark of the template.
-    page = page.replacing("{{style}}", with: text(PackageResources.viewer_css))
+    let styles = [PackageResources.viewer_css, PackageResources.parts_css].map(text)
+    page = page.replacing("{{style}}", with: styles.joined())
     let scripts = [
       PackageResources.format_js, PackageResources.waterfall_js, PackageResources.heatmap_js,
-      PackageResources.panels_js,
+      PackageResources.panels_js, PackageResources.parts_js, PackageResources.checks_js,
       PackageResources.viewer_js,
     ].map(text).joined(separator: "\n")
     page = page.replacing("{{script}}", with: scripts)

@@ -53,6 +53,17 @@ struct LayerTable {
       + (decimals <= 9 ? String(format: "%.\(decimals)f", bound) : String(format: "%.0e", bound))
   }
 
+  /// A positive number in one or two digits: "0.0072", "1e-4".
+  static func size(_ value: Double) -> String {
+    guard value > 0, value.isFinite else { return "0" }
+    if value >= 0.001, value < 1000 { return String(format: "%.2g", value) }
+    let text = String(format: "%.1e", value)
+    let parts = text.split(separator: "e")
+    guard parts.count == 2, let exponent = Int(parts[1]) else { return text }
+    let lead = parts[0].hasSuffix(".0") ? String(parts[0].dropLast(2)) : String(parts[0])
+    return lead + "e\(exponent)"
+  }
+
   // MARK: Tokens as columns
 
   private func layerRows(label: Int, cell: Int) -> [TerminalLine] {

@@ -23,13 +23,24 @@ public struct TerminalStyle: Sendable, Equatable {
 
 /// An explanation as text for a terminal or a pipe.
 ///
-/// Each explained token has a waterfall from the baseline to the model's value; several tokens have
-/// a table of layers and tokens as well. The digits shown add up exactly: each change is the
-/// difference of the rounded levels around it, so it may differ from the rounded value by one in its
-/// last digit. Nothing from a token reaches the terminal raw.
+/// Each explained token has a waterfall from the baseline to the model's value and, where the result
+/// has them, the tree of parts, the other paths and baselines, and the causal checks; several tokens
+/// have a table of layers and tokens as well. The digits shown add up exactly: each change is the
+/// difference of the rounded levels around it, and the parts of each sum share what rounding leaves,
+/// so a number may differ from the rounded value by one in its last digit. Nothing from a token
+/// reaches the terminal raw.
 public enum TerminalReport {
   /// The whole report, ending in a line break.
-  public static func text(for result: ExplainResult, style: TerminalStyle) -> String {
+  ///
+  /// - Parameters:
+  ///   - result: What to report.
+  ///   - style: What the terminal can show.
+  ///   - top: How many parts each list of the tree shows, and how many each kind of a check; the
+  ///     rest is one line.
+  /// - Returns: The lines.
+  public static func text(
+    for result: ExplainResult, style: TerminalStyle, top: Int = 10
+  ) -> String {
     var lines = heading(of: result, style: style)
     let single = result.explanations.count == 1
     for explanation in result.explanations {
@@ -37,6 +48,12 @@ public enum TerminalReport {
       lines += Waterfall(
         of: explanation, in: result, style: style, rows: single ? 40 : 16
       ).lines()
+      let tables = [
+        PartTable(of: explanation, in: result, style: style, top: top).lines(),
+        AlternativeTable(of: explanation, in: result, style: style).lines(),
+        CheckTable(of: explanation, in: result, style: style, top: top).lines(),
+      ]
+      for table in tables where !table.isEmpty { lines += [TerminalLine()] + table }
     }
     let tokens = result.explanations.filter { $0.target.span == nil }
     if tokens.count > 1 {
@@ -68,10 +85,12 @@ public enum TerminalReport {
       "\(result.model.layers) layers",
       result.model.dtype + " on " + result.device,
     ]
-    let parts = [
+    var parts = [
       "target " + method.target, "path " + method.path, "baseline " + baseline,
       "estimator " + estimator,
     ]
+    if let file = method.completion { parts.append("completion " + shown(file, style: style)) }
+    if let file = method.lens { parts.append("lens " + shown(file, style: style)) }
     let title = DisplayText.joined(model, by: glyphs.dot, to: style.width, indent: "  ")
     let rest = DisplayText.joined(parts, by: glyphs.dot, to: style.width, indent: "  ")
     var lines = title.map { TerminalLine($0, .strong) } + rest.map { TerminalLine($0, .quiet) }

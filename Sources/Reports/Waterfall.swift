@@ -151,7 +151,8 @@ struct Waterfall {
     let scale =
       rule > 0
       ? low + " " + String(repeating: style.glyphs.rule, count: rule) + " " + high
-      : DisplayText.padded(high, to: bar.width, right: true)
+      : DisplayText.padded(
+        high, to: bar.width, right: true, ellipsis: style.glyphs.ellipsis)
     line.append(scale, .quiet)
     for column in columns {
       line.append("  ")
@@ -204,6 +205,7 @@ struct Waterfall {
     let change = column("change") { row in
       words(quantity.change(rounding.difference(row.start, row.end)))
     }
+    let spread = column("range") { range(of: $0.layers) }
     let lens = column(
       "lens",
       ends: (
@@ -223,7 +225,33 @@ struct Waterfall {
     let entropy = column("entropy") {
       $0.last.entropy.map { words(Quantity.fixed($0, 2, signed: false)) }
     }
-    return [change, lens, increment, contrast, difference, rank, entropy].compactMap { $0 }
+    return [change, spread, lens, increment, contrast, difference, rank, entropy].compactMap { $0 }
+  }
+
+  /// The least and the largest change over paths and baselines; of a fold, of its sum.
+  private func range(of group: Range<Int>) -> String? {
+    var low: Double
+    var high: Double
+    let layers = explanation.attributions[group]
+    if layers.count == 1, let layer = layers.first {
+      guard let least = layer.low, let most = layer.high else { return nil }
+      (low, high) = (least, most)
+    } else {
+      let others = (explanation.alternatives ?? []).map(\.values).filter {
+        $0.count == explanation.attributions.count
+      }
+      guard !others.isEmpty, layers.allSatisfy({ $0.low != nil }) else { return nil }
+      let sums = others.map { $0[group].reduce(0, +) } + [layers.reduce(0) { $0 + $1.value }]
+      (low, high) = (sums.min() ?? 0, sums.max() ?? 0)
+    }
+    // Two digits fewer than the change: it is a spread, and nothing adds up to it.
+    let decimals = max(2, quantity.decimals - 2)
+    let rounding = Rounding(decimals: decimals)
+    (low, high) = (rounding.rounded(low), rounding.rounded(high))
+    func text(_ value: Double) -> String {
+      style.glyphs.words(Quantity.fixed(value, decimals, signed: true))
+    }
+    return text(low) + (style.glyphs.isASCII ? " .. " : " … ") + text(high)
   }
 
   /// The columns that leave the bars enough room, the top tokens last.
@@ -288,6 +316,11 @@ struct Waterfall {
     ]
     if let onset = explanation.onsetLayer {
       parts.append("onset " + (onset < 0 ? "embedding" : "layer \(onset)"))
+    }
+    // The tree below has this in its heading.
+    let hasParts = explanation.attributions.contains { $0.parts?.isEmpty == false }
+    if !hasParts, let integrals = PartTable.integrals(of: explanation, in: result) {
+      parts.append(integrals)
     }
     var lines = DisplayText.joined(parts.map(words), by: style.glyphs.dot, to: style.width - 2)
       .map { TerminalLine("  " + $0) }

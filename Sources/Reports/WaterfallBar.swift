@@ -21,6 +21,27 @@ struct WaterfallBar {
     self.isASCII = isASCII
   }
 
+  /// An axis for signed values, which bars leave from zero; zero stands between two columns.
+  init(values: [Double], width: Int, isASCII: Bool) {
+    let all = values.filter(\.isFinite)
+    let least = min(0, all.min() ?? 0)
+    let most = max(0, all.max() ?? 0)
+    self.width = max(1, width)
+    self.isASCII = isASCII
+    guard most > least else {
+      (low, high) = (0, 1)
+      return
+    }
+    let share = Double(self.width) * (least / (least - most))
+    // Both sides have a column if they have a value at all.
+    let left = min(self.width - (most > 0 ? 1 : 0), max(least < 0 ? 1 : 0, Int(share.rounded())))
+    let right = self.width - left
+    let column = max(
+      left > 0 ? -least / Double(left) : 0, right > 0 ? most / Double(right) : 0)
+    low = -column * Double(left)
+    high = column * Double(right)
+  }
+
   /// Where totals start: zero where the axis has it, else its low end.
   var origin: Double { low <= 0 && high >= 0 ? 0 : low }
 
@@ -50,8 +71,9 @@ struct WaterfallBar {
   }
 
   private func eighths(_ level: Double) -> Int {
-    guard level.isFinite else { return 0 }
     let share = (level - low) / (high - low)
+    // Levels so far apart that their difference is infinite have no place on an axis.
+    guard share.isFinite else { return 0 }
     return Int((min(1, max(0, share)) * Double(width * 8)).rounded())
   }
 

@@ -64,3 +64,10 @@ public struct AttributionNode: Codable, Sendable, Equatable {
     self.children = children
   }
 }
+
+extension AttributionNode.Kind {
+  /// Reads a kind by its name.
+  ///
+  /// - Throws: ``ResultsError`` that names a kind which this version does not know.
+  public init(from decoder: any Decoder) throws { self = try known(by: decoder) }
+}

@@ -131,3 +131,24 @@ public struct CheckAgreement: Codable, Sendable, Equatable {
     case signAgreement = "sign_agreement"
   }
 }
+
+extension CausalCheck.Replacement {
+  /// Reads a replacement by its name.
+  ///
+  /// - Throws: ``ResultsError`` that names one which this version does not know.
+  public init(from decoder: any Decoder) throws { self = try known(by: decoder) }
+}
+
+extension CausalCheck.Scope {
+  /// Reads a scope by its name.
+  ///
+  /// - Throws: ``ResultsError`` that names one which this version does not know.
+  public init(from decoder: any Decoder) throws { self = try known(by: decoder) }
+}
+
+extension CheckedPart.Kind {
+  /// Reads a kind of part by its name.
+  ///
+  /// - Throws: ``ResultsError`` that names one which this version does not know.
+  public init(from decoder: any Decoder) throws { self = try known(by: decoder) }
+}

@@ -7,7 +7,8 @@ extension ExplainResult {
   ///
   /// - Parameters:
   ///   - reproducible: Drops the timings, the one part that differs from run to run.
-  ///   - indented: One field a line, for people; without it, no space is spent.
+  ///   - indented: One field a line, and one part of a tree a line, for people; without it, no
+  ///     space is spent.
   /// - Returns: UTF-8 text.
   /// - Throws: ``ResultsError`` that names the first number that is NaN or infinite.
   public func encoded(reproducible: Bool = false, indented: Bool = true) throws -> Data {
@@ -15,9 +16,9 @@ extension ExplainResult {
     if reproducible { result.timingsMs = nil }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    if indented { encoder.outputFormatting.insert(.prettyPrinted) }
     do {
       var data = try encoder.encode(result)
+      if indented { data = JSONLayout.indented(data) }
       data.append(UInt8(ascii: "\n"))
       return data
     } catch EncodingError.invalidValue(_, let context) {
@@ -75,6 +76,10 @@ extension ExplainResult {
         throw ResultsError.outOfRange(
           "explanations[\(index)].position", explanation.position, "a position of 'tokens'")
       }
+      try explanation.checkRanges("explanations[\(index)]", tokens: tokens.count)
+    }
+    if let neurons = method.neurons, neurons < -1 {
+      throw ResultsError.outOfRange("method.neurons", neurons, "-1 or more")
     }
   }
 }
@@ -82,6 +87,15 @@ extension ExplainResult {
 /// The one field that says what the rest is.
 private struct SchemaOnly: Decodable {
   var schema: String
+}
+
+/// A case by its name in JSON; a name that this version does not know is refused with the place.
+func known<Case: RawRepresentable<String>>(by decoder: any Decoder) throws -> Case {
+  let found = try decoder.singleValueContainer().decode(String.self)
+  guard let value = Case(rawValue: found) else {
+    throw ResultsError.unknown(name(of: decoder.codingPath), found)
+  }
+  return value
 }
 
 /// A path through the JSON as people write it: `explanations[0].attributions[3].value`.

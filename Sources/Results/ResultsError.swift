@@ -128,3 +128,27 @@ extension ResultsError {
     return scalars.joined()
   }
 }
+
+/// Sentences about parts, alternatives and checks.
+extension ResultsError {
+  static func outOfRange(_ path: String, _ value: Double, _ range: String) -> ResultsError {
+    ResultsError(
+      code: .malformed,
+      message: "'\(path)' of this result is \(value), which is not \(range). "
+        + "It is damaged or not from Telescope; write it again.")
+  }
+
+  static func count(_ path: String, _ count: Int, _ other: String, _ wanted: Int) -> ResultsError {
+    ResultsError(
+      code: .malformed,
+      message: "'\(path)' of this result has \(count) entries, and '\(other)' has \(wanted). "
+        + "It is damaged or not from Telescope; write it again.")
+  }
+
+  static func unknown(_ path: String, _ name: String) -> ResultsError {
+    ResultsError(
+      code: .malformed,
+      message: "'\(path)' of this result is '\(printable(name))', which this version of Telescope "
+        + "does not know. Use the version that wrote it, or write it again.")
+  }
+}

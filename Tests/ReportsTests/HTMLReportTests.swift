@@ -14,7 +14,7 @@ struct HTMLReportTests {
 
   @Test("The JSON in the page decodes to the result, hostile text included")
   func data() throws {
-    for result in [Samples.one, Samples.three, Samples.hostile] + Samples.kinds {
+    for result in [Samples.one, Samples.three, Samples.hostile, TreeSample.small] + Samples.kinds {
       let json = try embedded(HTMLReport.page(for: result))
       #expect(try ExplainResult.decoded(from: Data(json.utf8)) == result)
       for mark in ["<", ">", "&", "\u{2028}", "\u{2029}", "\n", "\0"] {

@@ -36,7 +36,7 @@ struct TerminalReportTests {
   @Test("Without Unicode the report is ASCII")
   func ascii() {
     #expect(text(Samples.one, 60, unicode: false) == Golden.oneInASCII)
-    for result in [Samples.hostile, Samples.many] + Samples.kinds {
+    for result in [Samples.hostile, Samples.many, TreeSample.full] + Samples.kinds {
       #expect(text(result, 90, unicode: false).allSatisfy { $0.isASCII })
     }
   }
@@ -45,7 +45,9 @@ struct TerminalReportTests {
     "No line is wider than the terminal, and no control character reaches it",
     arguments: [true, false])
   func width(unicode: Bool) {
-    for result in [Samples.one, Samples.three, Samples.hostile, Samples.many] + Samples.kinds {
+    for result in [Samples.one, Samples.three, Samples.hostile, Samples.many, TreeSample.small]
+      + Samples.kinds
+    {
       // The large result has no text of its own: some widths are enough.
       for width in stride(from: 20, through: 200, by: result == Samples.many ? 17 : 1) {
         let lines = text(result, width, unicode: unicode).split(separator: "\n")

@@ -17,6 +17,8 @@ function showParameters() {
     ["estimator", estimator],
     ["layers", `${blocks} of ${model.layers}` + (blocks < method.layers.length ? ", embedding" : "")],
     ["onset at", `${method.onset_fraction} of \u03a3|A|`],
+    method.completion !== undefined && ["completion", visible(method.completion)],
+    method.lens !== undefined && ["lens", visible(method.lens)],
     result.contrast && ["contrast", `\u201c${visible(result.contrast.prompt)}\u201d`],
     result.seed !== undefined && ["seed", String(result.seed)],
     ["version", result.tool_version],
@@ -108,8 +110,14 @@ function showWarnings() {
 function showLegend() {
   const hasContrast = explanations.some((explanation) =>
     explanation.attributions.some((layer) => layer.contrast_lens !== undefined));
+  const hasRange = explanations.some((explanation) =>
+    explanation.attributions.some((layer) => layer.low !== undefined));
+  const hasDoubt = explanations.some((explanation) =>
+    explanation.attributions.some((layer) => layer.converged === false));
   const items = [["gain", "adds"], ["loss", "takes away"], ["lens", "lens reading"],
-    hasContrast && ["contrast", "lens of the contrast prompt"], ["onset", "onset"]];
+    hasContrast && ["contrast", "lens of the contrast prompt"],
+    hasDoubt && ["doubtful", "integral not converged"],
+    hasRange && ["range", "range over paths and baselines"], ["onset", "onset"]];
   byId("legend").append(...items.filter(Boolean).map(([name, text]) =>
     element("li", { class: name }, text)));
 }
@@ -135,6 +143,9 @@ function detailOf(explanation, index, quantity) {
       && ["difference", fixed(layer.contrast_difference, quantity.decimals, true)],
     layer.contrast_increment !== undefined
       && ["increment", fixed(layer.contrast_increment, quantity.decimals, true)],
+    layer.low !== undefined && layer.high !== undefined && ["range over paths",
+      [layer.low, layer.high].map((value) => fixed(value, Math.max(2, quantity.decimals - 2), true))
+        .join(" \u2026 ")],
     layer.nodes !== undefined && ["nodes", String(layer.nodes)],
     layer.converged === false && ["converged", "no"],
   ].filter(Boolean);
@@ -193,20 +204,25 @@ function showTable() {
   if (!explanation || !byId("numbers").open) return;
   const quantity = kinds[state.token];
   const levels = levelsOf(explanation);
-  const heads = ["layer", "change", "running", "lens", "rank", "entropy", "most probable"];
+  const hasRange = explanation.attributions.some((layer) => layer.low !== undefined);
+  const heads = ["layer", "change", ...(hasRange ? ["least", "largest"] : []), "running", "lens",
+    "rank", "entropy", "most probable"];
+  const range = hasRange ? ["", ""] : [];
+  const rangeOf = (layer) => hasRange ? [layer.low, layer.high].map((value) =>
+    value === undefined ? "" : fixed(value, quantity.decimals, true)) : [];
   const cells = (row, first = "td") => element("tr", {}, ...row.map((text, index) =>
     element(index === 0 ? "th" : first, index === 0 ? { scope: "row" } : {}, text)));
-  const body = [cells(["baseline", "", quantity.level(levels[0]), "", "", "", ""])];
+  const body = [cells(["baseline", "", ...range, quantity.level(levels[0]), "", "", "", ""])];
   explanation.attributions.forEach((layer, index) => body.push(cells([
     layer.layer < 0 ? "embedding" : String(layer.layer),
-    quantity.change(levels[index], levels[index + 1]), quantity.level(levels[index + 1]),
-    quantity.level(layer.lens), layer.rank === undefined ? "" : String(layer.rank),
+    quantity.change(levels[index], levels[index + 1]), ...rangeOf(layer),
+    quantity.level(levels[index + 1]), quantity.level(layer.lens), layer.rank === undefined ? "" : String(layer.rank),
     layer.entropy === undefined ? "" : fixed(layer.entropy, 2, false),
     layer.top && layer.top.length ? tokenName(layer.top[0]) : "",
   ])));
   body.push(cells(["sum", quantity.change(levels[0], levels[levels.length - 1]),
-    quantity.level(levels[levels.length - 1]), "", "", "", ""]));
-  body.push(cells(["model", "", quantity.level(explanation.model_value), "", "", "", ""]));
+    ...range, quantity.level(levels[levels.length - 1]), "", "", "", ""]));
+  body.push(cells(["model", "", ...range, quantity.level(explanation.model_value), "", "", "", ""]));
   byId("table").replaceChildren(element("table", {},
     element("caption", {}, `${quantity.name} of ${targetName(explanation.target)}`),
     element("thead", {}, element("tr", {}, ...heads.map((text) =>

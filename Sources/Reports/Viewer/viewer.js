@@ -3,7 +3,7 @@
 
 const result = JSON.parse(document.getElementById("result").textContent);
 const byId = (id) => document.getElementById(id);
-const state = { token: 0, layer: -1 };
+const state = { token: 0, layer: -1, path: [], all: false, check: 0, kind: "layer" };
 const explanations = result.explanations;
 const kinds = explanations.map((explanation) => quantityOf(explanation, result.method));
 // A span's log-probability has no place on a scale of probabilities.
@@ -23,14 +23,16 @@ function start() {
   showTokens();
   showWarnings();
   showLegend();
-  const [token, layer] = (location.hash.match(/^#t(\d+)l(\d+)$/) || []).slice(1).map(Number);
+  const place = location.hash.match(/^#t(\d+)l(\d+)(?:p([\d.]+))?$/) || [];
+  const [token, layer] = place.slice(1, 3).map(Number);
   heat = new HeatMap(byId("heatmap"), byId("heatsize"), byId("heatcanvas"), byId("scale"));
   showMeasures();
   showHeat();
   if (explanations.length) {
     state.token = token < explanations.length ? token : 0;
     const count = explanations[state.token].attributions.length;
-    choose(state.token, layer < count ? layer : onsetOf(state.token));
+    choose(state.token, layer < count ? layer : onsetOf(state.token),
+      place[3] ? place[3].split(".").map(Number) : []);
   }
   byId("numbers").addEventListener("toggle", showTable);
   new ResizeObserver(() => { heat.layout(); drawFall(); }).observe(byId("waterfall"));
@@ -44,11 +46,13 @@ function onsetOf(token) {
   return onset >= 0 ? onset : layers.length - 1;
 }
 
-function choose(token, layer) {
+function choose(token, layer, path = []) {
   if (!explanations.length) return;
   state.token = Math.max(0, Math.min(explanations.length - 1, token));
   const count = explanations[state.token].attributions.length;
   state.layer = Math.max(0, Math.min(count - 1, layer));
+  state.path = path;
+  state.all = false;
   for (const node of document.querySelectorAll("[data-token]")) {
     const isChosen = Number(node.dataset.token) === state.token;
     node.setAttribute("aria-selected", isChosen);
@@ -57,11 +61,24 @@ function choose(token, layer) {
   }
   drawFall();
   showDetail();
+  showParts();
+  if (state.shown !== state.token) {
+    state.shown = state.token;
+    showChecks();
+    showOthers();
+    byId("partkeys").hidden = byId("parts").hidden;
+  }
   showSum();
   if (byId("numbers").open) showTable();
   heat.select(heatRows.indexOf(state.token), state.layer);
   announce();
-  history.replaceState(null, "", `#t${state.token}l${state.layer}`);
+  remember();
+}
+
+// The place in the address, so that a link opens it again.
+function remember() {
+  const path = state.path.length ? "p" + state.path.join(".") : "";
+  history.replaceState(null, "", `#t${state.token}l${state.layer}${path}`);
 }
 
 // Scrolls the text, and never the page, to the selected token.
@@ -133,6 +150,8 @@ function drawFall() {
 }
 
 function listen() {
+  listenToParts();
+  listenToChecks();
   document.addEventListener("click", (event) => {
     const node = event.target.closest("[data-token]");
     if (node) choose(Number(node.dataset.token), onsetOf(Number(node.dataset.token)));
@@ -161,7 +180,7 @@ function listen() {
 
 function keys(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || !explanations.length) return;
-  if (event.target.closest("input, summary, #parameters")) return;
+  if (event.target.closest("input, summary, #parameters, #parts, #checks")) return;
   const isChart = event.target.closest("#waterfall, #heatmap");
   const count = explanations[state.token].attributions.length;
   const { token, layer } = state;
@@ -176,6 +195,7 @@ function keys(event) {
     Home: () => choose(token, 0), End: () => choose(token, count - 1),
     PageUp: () => toToken(token - 10), PageDown: () => toToken(token + 10),
     o: () => choose(token, onsetOf(token)),
+    Enter: () => byId("partlist").querySelector(".part")?.focus(),
   } : {
     ArrowLeft: () => toToken(token - 1), ArrowRight: () => toToken(token + 1),
   };

@@ -38,6 +38,10 @@ function drawWaterfall(host, explanation, quantity, state) {
   for (const layer of layers) {
     if (layer.contrast_lens !== undefined) all.push(layer.contrast_lens);
   }
+  // What the other paths and baselines say of each layer, from where its bar starts.
+  const reach = layers.map((layer, index) => layer.low === undefined || layer.high === undefined
+    ? null : [levels[index] + layer.low, levels[index] + layer.high]);
+  all.push(...reach.filter(Boolean).flat());
   if (quantity.zero) all.push(0);
   let low = Math.min(...all), high = Math.max(...all);
   if (!(high > low)) high = low + 1;
@@ -104,6 +108,14 @@ function drawWaterfall(host, explanation, quantity, state) {
     });
   });
   total(layers.length, explanation.model_value, "total model");
+  reach.forEach((ends, index) => {
+    if (!ends || Math.abs(y(ends[0]) - y(ends[1])) < 1) return;
+    const x = plan.center(index), cap = Math.max(1.5, Math.min(5, bar / 3));
+    add("path", {
+      class: "whisker",
+      d: `M${x - cap} ${y(ends[0])}h${2 * cap}M${x} ${y(ends[0])}V${y(ends[1])}M${x - cap} ${y(ends[1])}h${2 * cap}`,
+    });
+  });
 
   if (layers.some((layer) => layer.contrast_lens !== undefined)) {
     const points = layers.map((layer, index) => layer.contrast_lens === undefined ? ""
@@ -115,6 +127,13 @@ function drawWaterfall(host, explanation, quantity, state) {
     add("circle", { class: "lens", cx: plan.center(index), cy: y(layer.lens), r: dot });
   });
 
+  layers.forEach((layer, index) => {
+    if (layer.converged !== false) return;
+    const x = plan.center(index), foot = height - bottom + 10;
+    const half = Math.max(2, Math.min(5, plan.slot / 2 - 0.5));
+    add("path", { class: "doubtful", d: `M${x} ${foot - 8}L${x + half} ${foot}H${x - half}Z` });
+  });
+
   // The largest changes carry their number, as long as the numbers do not touch.
   const range = high - low;
   const taken = [];
@@ -124,8 +143,9 @@ function drawWaterfall(host, explanation, quantity, state) {
     if (taken.length >= 8 || Math.abs(layers[index].value) < range * 0.03) break;
     const x = plan.center(index);
     const isUp = layers[index].value >= 0;
-    const at = isUp ? y(Math.max(levels[index], levels[index + 1])) - 7
-      : y(Math.min(levels[index], levels[index + 1])) + 14;
+    const ends = reach[index] || [levels[index], levels[index]];
+    const at = isUp ? y(Math.max(levels[index], levels[index + 1], ...ends)) - 7
+      : y(Math.min(levels[index], levels[index + 1], ...ends)) + 14;
     if (at < 10 || at > height - bottom - 2) continue;
     if (taken.some(([a, b]) => Math.abs(a - x) < 46 && Math.abs(b - at) < 14)) continue;
     if (onset >= 0 && Math.abs(at - 13) < 12 && x < plan.start + onset * plan.slot
@@ -140,16 +160,16 @@ function drawWaterfall(host, explanation, quantity, state) {
   labels.forEach((text, index) => {
     if (!text) return;
     add("text", {
-      class: index === selected ? "tick strong" : "tick", x: plan.center(index), y: height - 10,
+      class: index === selected ? "tick strong" : "tick", x: plan.center(index), y: height - 6,
       "text-anchor": "middle",
     }, text);
   });
   const isNarrow = width < 560;
   add("text", {
-    class: "tick", x: plan.center(-1), y: height - 10, "text-anchor": isNarrow ? "end" : "middle",
+    class: "tick", x: plan.center(-1), y: height - 6, "text-anchor": isNarrow ? "end" : "middle",
   }, "base");
   add("text", {
-    class: "tick strong", x: plan.center(layers.length), y: height - 10, "text-anchor": "middle",
+    class: "tick strong", x: plan.center(layers.length), y: height - 6, "text-anchor": "middle",
   }, isNarrow ? "out" : "model");
   host.replaceChildren(chart);
   return plan;
