@@ -1,6 +1,6 @@
 import Foundation
 
-/// Why a checkpoint cannot be read.
+/// Why a checkpoint cannot be read or written.
 public struct CheckpointError: Error, Sendable {
   /// The kind of fault.
   public enum Code: String, Sendable {
@@ -8,6 +8,8 @@ public struct CheckpointError: Error, Sendable {
     case missing
     /// The system refuses to read it.
     case unreadable
+    /// The system refuses to write it.
+    case unwritable
     /// The bytes break the rules of their format.
     case malformed
     /// Well formed, but of a kind that Telescope does not read.
