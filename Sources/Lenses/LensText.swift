@@ -1,4 +1,5 @@
-public import Tokenization
+public import LanguageModels
+internal import Tokenization
 
 /// A text cut into sequences of one length, for what runs over much text.
 public struct LensText: Sendable, Equatable {
@@ -23,12 +24,18 @@ public struct LensText: Sendable, Equatable {
   /// - Parameters:
   ///   - text: the text; it must not be empty.
   ///   - sha256: its hash.
-  ///   - tokenizer: the model's.
+  ///   - loaded: the model, whose tokenizer cuts the text.
   ///   - length: tokens of a sequence, at least 2.
-  /// - Throws: `LensError` for a text without tokens.
-  public init(
-    _ text: String, sha256: String, tokenizer: Tokenizer, length: Int
-  ) throws {
+  /// - Throws: `LensError` for a text without tokens, and for sequences that the model's context
+  ///   does not hold.
+  public init(_ text: String, sha256: String, for loaded: LoadedModel, length: Int) throws {
+    let tokenizer = loaded.tokenizer
+    guard length <= loaded.model.shape.contextLength else {
+      throw LensError(
+        .usage,
+        "--sequence \(length) is more than \(loaded.name)'s context holds, "
+          + "\(loaded.model.shape.contextLength) tokens; choose fewer.")
+    }
     let start = tokenizer.addsBOS ? tokenizer.bos.map { [$0] } ?? [] : []
     let ids = tokenizer.encode(text).ids
     guard !ids.isEmpty else {

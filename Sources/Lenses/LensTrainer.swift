@@ -52,14 +52,15 @@ public struct LensTrainer {
 
   /// The tokens that are held out.
   public var heldOutTokens: Int { heldOut.count * text.length }
-  /// The sequences of one step.
-  var sequencesPerStep: Int { max(1, options.tokensPerStep / text.length) }
+  /// The tokens of one step: whole sequences.
+  public var tokensPerStep: Int { sequencesPerStep * text.length }
+  private var sequencesPerStep: Int { max(1, options.tokensPerStep / text.length) }
 
   /// The multiplications of the whole training: forward passes aside, two products with the
   /// unembedding per token and translator, one where tokens are held out.
   public var multiplications: Double {
     let shape = loaded.model.shape
-    let trained = Double(options.steps * sequencesPerStep * text.length)
+    let trained = Double(options.steps) * Double(tokensPerStep)
     return (2 * trained + 2 * Double(heldOutTokens)) * Double(shape.layers)
       * Double(shape.width * shape.vocabulary)
   }
@@ -176,7 +177,7 @@ extension LensTrainer {
   private func step(_ state: inout State) throws -> Double {
     let translators = translators(state.adam)
     let batch = (0..<sequencesPerStep).map { sequence(state.step * sequencesPerStep + $0) }
-    let scale = 1 / Double(batch.count * text.length)
+    let scale = 1 / Double(tokensPerStep)
     var gradients: [Tensor] = []
     var total = 0.0
     for sequence in batch {

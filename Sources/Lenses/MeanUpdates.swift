@@ -66,15 +66,27 @@ extension MeanUpdates {
   ///   - loaded: the model.
   ///   - modelHash: the SHA-256 of the model's file, for the record.
   ///   - toolVersion: the version of Telescope, for the record.
+  ///   - memory: the most bytes that this may take beyond the model; nil for as many as it takes.
   ///   - progress: told the share of the sequences run.
   /// - Throws: `ModelError` for a sequence that the model cannot run; `LensError` for numbers that
-  ///   are not finite; `EngineError` when memory runs out.
+  ///   are not finite, and where memory does not suffice; `EngineError` when memory runs out.
   /// - Complexity: one forward pass over the text; memory does not grow with it.
   public init(
     of text: LensText, in loaded: LoadedModel, modelHash: String, toolVersion: String,
-    progress: (Double) -> Void = { _ in }
+    memory: Int? = nil, progress: (Double) -> Void = { _ in }
   ) throws {
     let shape = loaded.model.shape
+    // A block's residual stream three times over, its widest values, one layer in float64, the sums.
+    let needed =
+      text.length
+      * ((3 * shape.width + 3 * shape.hidden) * loaded.model.type.bytes
+        + 8 * shape.width) + 16 * shape.width * (shape.layers + 1)
+    if let memory, needed > memory {
+      throw LensError(
+        .memory,
+        "Averaging needs about \(megabytes(needed)) beyond the model and --memory allows "
+          + "\(megabytes(max(0, memory))); allow more, or choose a shorter --sequence.")
+    }
     var sums = Array(repeating: [Double](repeating: 0, count: shape.width), count: shape.layers + 1)
     var count = 0
     for (index, sequence) in text.sequences.enumerated() {
