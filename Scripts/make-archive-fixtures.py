@@ -134,7 +134,6 @@ def refused():
     torch.save({"a": torch.ones(2, dtype=torch.complex64)}, FOLDER / "complex.pt")
     torch.save({"a": torch.ones(2, dtype=torch.uint16)}, FOLDER / "unsigned.pt")
     torch.save({"a": {1, 2}}, FOLDER / "set.pt")
-    torch.save({"a": tensor}, FOLDER / "old.pt", _use_new_zipfile_serialization=False)
     torch.serialization.set_crc32_options(False)
     torch.save({"a": tensor}, FOLDER / "unchecked.pt")
     torch.serialization.set_crc32_options(True)

@@ -123,7 +123,7 @@ struct PickleReader {
       stack.append(try reduce(call[0], call[1]))
     case .build:
       let state = try pop(1)[0]
-      try build(try pop(1)[0], state)
+      try build(try top(), state)
     case .persistentID:
       let storage = try storage(try pop(1)[0])
       stack.append(.storage(try add(to: \.storages, storage)))

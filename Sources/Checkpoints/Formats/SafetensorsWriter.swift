@@ -127,8 +127,7 @@ public struct SafetensorsWriter {
     var end = 0
     let ordered = tensors.map { (rank: Self.order.firstIndex(of: $0.type) ?? .max, tensor: $0) }
       .sorted {
-        $0.rank == $1.rank
-          ? $0.tensor.name.utf8.lexicographicallyPrecedes($1.tensor.name.utf8) : $0.rank < $1.rank
+        $0.rank == $1.rank ? precedes($0.tensor.name, $1.tensor.name) : $0.rank < $1.rank
       }
     for (rank, tensor) in ordered {
       let what = "\(path): tensor \(quoted(tensor.name))"
@@ -164,36 +163,57 @@ public struct SafetensorsWriter {
 
   /// Length and JSON, filled with spaces to a multiple of eight.
   private func header(_ placed: [(Tensor, Range<Int>)]) -> [UInt8] {
-    var members: [String] = []
+    var bytes = [UInt8](repeating: 0, count: 8)
+    var separator = "{"
     if !remarks.isEmpty {
-      let texts = remarks.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
-        .map { "\(json($0.key)):\(json($0.value))" }
-      members.append("\"__metadata__\":{\(texts.joined(separator: ","))}")
+      bytes += Array("{\"__metadata__\":".utf8)
+      for (key, value) in remarks.sorted(by: { precedes($0.key, $1.key) }) {
+        bytes += Array(separator.utf8)
+        append(key, to: &bytes)
+        bytes.append(UInt8(ascii: ":"))
+        append(value, to: &bytes)
+        separator = ","
+      }
+      bytes.append(UInt8(ascii: "}"))
     }
     for (tensor, range) in placed {
+      bytes += Array(separator.utf8)
+      append(tensor.name, to: &bytes)
       let shape = tensor.shape.map(String.init).joined(separator: ",")
-      members.append(
-        "\(json(tensor.name)):{\"dtype\":\"\(tensor.type.rawValue)\",\"shape\":[\(shape)],"
-          + "\"data_offsets\":[\(range.lowerBound),\(range.upperBound)]}")
+      let place = "\(range.lowerBound),\(range.upperBound)"
+      bytes += Array(
+        ":{\"dtype\":\"\(tensor.type.rawValue)\",\"shape\":[\(shape)],\"data_offsets\":[\(place)]}"
+          .utf8)
+      separator = ","
     }
-    var text = Array("{\(members.joined(separator: ","))}".utf8)
-    while text.count % 8 != 0 { text.append(UInt8(ascii: " ")) }
-    return withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) } + text
+    bytes += Array((separator == "{" ? "{}" : "}").utf8)
+    while bytes.count % 8 != 0 { bytes.append(UInt8(ascii: " ")) }
+    let count = UInt64(bytes.count - 8).littleEndian
+    withUnsafeBytes(of: count) { bytes.replaceSubrange(0..<8, with: $0) }
+    return bytes
   }
 
-  /// A text as JSON.
-  private func json(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"", "\\": result += "\\\(scalar)"
-      case "\0"..<" ":
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
+  /// Appends a text as JSON.
+  private func append(_ text: String, to bytes: inout [UInt8]) {
+    bytes.append(UInt8(ascii: "\""))
+    var text = text
+    text.withUTF8 { text in
+      for byte in text {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
+        case 0..<0x20:
+          let digits = String(byte, radix: 16)
+          bytes += Array("\\u00\(digits.count < 2 ? "0" : "")\(digits)".utf8)
+        default: bytes.append(byte)
+        }
       }
     }
-    return result + "\""
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// The order of bytes, the same on every machine.
+  private func precedes(_ left: String, _ right: String) -> Bool {
+    left.utf8.lexicographicallyPrecedes(right.utf8)
   }
 }
 
