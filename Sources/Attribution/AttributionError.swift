@@ -30,4 +30,11 @@ public struct AttributionError: Error, Sendable, CustomStringConvertible {
       "Layer \(layer) is out of range; this model has layers 0 to \(count - 1), and "
         + "'embedding' for what enters layer 0.")
   }
+
+  static func noRule(_ architecture: String, layer: Int) -> AttributionError {
+    AttributionError(
+      .usage,
+      "Block \(layer) of \(architecture) has no rule that splits its update into attention and "
+        + "feed-forward network; use --depth layer.")
+  }
 }

@@ -24,7 +24,11 @@ extension Explainer {
             TopToken(id: $0.id, text: loaded.tokenizer.text(of: $0.id), probability: $0.probability)
           },
           nodes: found.nodes.isEmpty ? nil : found.nodes[index],
-          converged: found.converged.isEmpty ? nil : found.converged[index])
+          converged: found.converged.isEmpty ? nil : found.converged[index],
+          parts: found.parts.isEmpty ? nil : found.parts[index],
+          residual: found.parts.isEmpty
+            ? nil
+            : found.attributions[index] - found.parts[index].reduce(0) { $0 + $1.value })
       },
       sum: found.sum, certificate: found.baseline + found.sum - modelValue,
       onsetLayer: method.onset(found.attributions).map { path.layers[$0] })
@@ -32,19 +36,31 @@ extension Explainer {
 
   /// A given answer of several tokens: Σ log p by the chain rule.
   func span(
-    _ found: [IGLens.Explanation], _ trace: ResidualTrace, _ targets: [Int], _ options: Options,
-    _ method: IGLens, _ path: StatePath
-  ) -> Explanation? {
+    _ found: [IGLens.Explanation], _ trace: ResidualTrace, _ targets: [Int], _ start: PathStart,
+    _ options: Options, _ method: IGLens, _ path: StatePath
+  ) throws -> Explanation? {
     guard case .answer(let answer) = options.continuation, answer.count > 1,
       method.target == .probability || method.target == .logProbability
     else { return nil }
+    let isOwn = options.splits || options.path != .chain
+    let logs = try logProbabilities(found, trace, targets, start, options, method, path)
     func total(_ values: (IGLens.Explanation) -> Double) -> Double {
-      found.reduce(0) { $0 + values($1) }
+      logs.reduce(0) { $0 + values($1) }
     }
     let attributions = path.layers.indices.map { index in
-      LayerAttribution(
-        layer: path.layers[index], value: total { $0.logProbability.attributions[index] },
-        lens: total { $0.logProbability.lens[index] })
+      let value = total {
+        isOwn ? $0.attributions[index] : $0.logProbability.attributions[index]
+      }
+      let parts = AttributionNode.sum(logs.map { $0.parts.isEmpty ? [] : $0.parts[index] })
+        .map { $0.listing(options.neurons) }
+      return LayerAttribution(
+        layer: path.layers[index], value: value,
+        lens: total { $0.logProbability.lens[index] },
+        nodes: logs.compactMap { $0.nodes.isEmpty ? nil : $0.nodes[index] }.max(),
+        converged: logs.allSatisfy { $0.converged.isEmpty }
+          ? nil : logs.allSatisfy { $0.converged[index] },
+        parts: parts.isEmpty ? nil : parts,
+        residual: parts.isEmpty ? nil : value - parts.reduce(0) { $0 + $1.value })
     }
     let baseline = total { $0.logProbability.baseline }
     let sum = attributions.reduce(0) { $0 + $1.value }
@@ -59,26 +75,80 @@ extension Explainer {
       onsetLayer: method.onset(attributions.map(\.value)).map { path.layers[$0] })
   }
 
+  /// The same explanations with log p as target, where their split or path needs it for itself.
+  private func logProbabilities(
+    _ found: [IGLens.Explanation], _ trace: ResidualTrace, _ targets: [Int], _ start: PathStart,
+    _ options: Options, _ method: IGLens, _ path: StatePath
+  ) throws -> [IGLens.Explanation] {
+    guard options.splits || options.path != .chain else { return found }
+    var logs = method
+    logs.target = .logProbability
+    var settings = options
+    // Tokens' lists of neurons may differ: all are summed, and the largest listed afterwards.
+    if options.neurons != .none { settings.neurons = .all }
+    return try explain(trace, targets, start, settings, logs, path)
+  }
+
   func certificateWarnings(
-    _ explanations: [Explanation], _ method: IGLens, _ compatible: Bool
+    _ explanations: [Explanation], _ method: IGLens, _ options: Options
   ) -> [String] {
-    if compatible {
+    if options.compatible {
       return [
         "These are the published script's numbers: its last state is normed twice, so its final "
           + "value is not the model's; the certificate shows by how much."
       ]
     }
+    var warnings: [String] = []
+    let cells = explanations.flatMap(\.attributions).compactMap(\.converged)
+    let open = cells.filter { !$0 }.count
+    if open > 0, method.estimator == .observed {
+      warnings.append(
+        "\(open) of \(cells.count) layers' integrals did not meet --tol within \(IntegralRule.most) "
+          + "nodes; their parts are marked, and --dtype float64 may settle them.")
+    }
     let off = explanations.filter {
       abs($0.certificate) > 1e-3 * max(0.01, abs($0.modelValue))
     }
-    guard let worst = off.max(by: { abs($0.certificate) < abs($1.certificate) }) else { return [] }
+    guard let worst = off.max(by: { abs($0.certificate) < abs($1.certificate) }) else {
+      return warnings
+    }
     let advice =
       method.estimator == .observed
       ? "use --dtype float64 to certify it" : "use more nodes, --tol, or --estimator observed"
-    return [
+    return warnings + [
       "\(off.count) of \(explanations.count) explanations miss the model's value by more than 0.1 %, "
         + "the worst by \(String(format: "%.1e", worst.certificate)); \(advice)."
     ]
+  }
+
+  func describeModel() -> ModelDescription {
+    let model = loaded.model
+    return ModelDescription(
+      name: loaded.name, sha256: "", architecture: model.shape.architecture,
+      layers: model.shape.layers, dtype: model.type.name)
+  }
+
+  func describe(_ options: Options, _ method: IGLens, _ path: StatePath) -> MethodDescription {
+    let integrates = options.splits || options.path == .straight
+    var tolerance = method.estimator.tolerance
+    var nodes = method.estimator.nodes
+    if integrates {
+      switch options.rule {
+      case .certified(let asked): tolerance = asked
+      case .fixed(let count): nodes = count
+      }
+    }
+    return MethodDescription(
+      path: options.compatible ? "iglens" : options.path.name,
+      baseline: options.reading?.start == nil ? options.baseline.name : "means",
+      target: method.target.name,
+      estimator: options.path == .straight ? "gauss" : method.estimator.name,
+      nodes: nodes, tolerance: tolerance, layers: path.layers,
+      onsetFraction: method.onsetFraction,
+      depth: options.splits ? options.depth.rawValue : nil,
+      neurons: options.neurons == .none ? nil : options.neurons == .all ? -1 : options.neurons.count,
+      completion: options.reading?.kind == .completion ? options.reading?.file : nil,
+      lens: options.reading?.kind == .translator ? options.reading?.file : nil)
   }
 
   func describe(_ id: Int) -> TokenDescription {

@@ -8,7 +8,7 @@ internal import Tokenization
 public struct Explainer {
   /// The model.
   public let loaded: LoadedModel
-  private let readout: Readout
+  let readout: Readout
 
   /// Prepares a loaded model.
   public init(_ loaded: LoadedModel) throws {
@@ -52,6 +52,22 @@ public struct Explainer {
     public var baseline = Baseline.mean
     /// Ids of the text of a `finalOf` baseline.
     public var baselineIDs: [Int] = []
+    /// The way from the baseline to the model's state.
+    public var path = PathChoice.chain
+    /// How the states on the way are read; nil for the residual stream itself.
+    public var reading: StateReading?
+    /// How far down each layer's value is split.
+    public var depth = Depth.layer
+    /// Which neurons are listed.
+    public var neurons = NeuronChoice.none
+    /// How many nodes path integrals get.
+    public var rule = IntegralRule.certified(tolerance: 1e-4)
+    /// Other paths to compute beside this one.
+    public var otherPaths: [PathChoice] = []
+    /// Other baselines to compute beside this one.
+    public var otherBaselines: [Baseline] = []
+    /// The seed of anything sampled.
+    public var seed = 0
     /// Which layers are credited.
     public var layers = LayerChoice.all
     /// The second token of a difference.
@@ -91,6 +107,7 @@ public struct Explainer {
   ) throws -> ExplainResult {
     let model = loaded.model
     let count = model.shape.layers
+    try options.check()
     let path = try StatePath(options, layers: count)
     var method = options.method
     method.rowsPerSweep = try estimate(prompt, options, path).rowsPerSweep(within: options.memory)
@@ -104,10 +121,10 @@ public struct Explainer {
           + "with --answer, or use --every-token.")
     }
     let targets = trace.ordinary.map(\.token)
-    let baselines = try self.baselines(trace, options, path)
-    let found = try method.explain(
-      predictions(trace, targets, baselines.states, path), with: readout
-    ) { progress(0.3 + 0.7 * $0) }
+    let start = try start(trace, options.baseline, options, path)
+    let found = try explain(trace, targets, start, options, method, path) {
+      progress(0.3 + 0.7 * $0)
+    }
     let attribution = clock.lap()
 
     var explanations = zip(trace.positions, trace.ordinary).enumerated().map { index, at in
@@ -115,6 +132,7 @@ public struct Explainer {
         found[index], position: at.0, token: targets[index], versus: options.versus,
         modelValue: method.target.value(at.1), method, path)
     }
+    try addAlternatives(to: &explanations, trace, targets, options, method, path)
     var contrast: ContrastDescription?
     var contrastWarnings: [String] = []
     if let other = options.contrast {
@@ -122,25 +140,19 @@ public struct Explainer {
         other, to: &explanations, trace, targets, promptCount: prompt.ids.count, options, method,
         path)
     }
-    if let span = span(found, trace, targets, options, method, path) { explanations.append(span) }
+    if let span = try span(found, trace, targets, start, options, method, path) {
+      explanations.append(span)
+    }
     let warnings =
-      baselines.warnings + contrastWarnings.map { "In the contrast: " + $0 }
-      + certificateWarnings(explanations, method, options.compatible)
+      start.warnings + contrastWarnings.map { "In the contrast: " + $0 }
+      + certificateWarnings(explanations, method, options)
 
     return ExplainResult(
       toolVersion: telescopeVersion,
-      model: ModelDescription(
-        name: loaded.name, sha256: "", architecture: model.shape.architecture, layers: count,
-        dtype: model.type.name),
-      device: model.device.name, prompt: prompt.text, promptTokens: prompt.ids.count,
-      tokens: trace.text.map(describe),
-      method: MethodDescription(
-        path: options.compatible ? "iglens" : "chain", baseline: options.baseline.name,
-        target: method.target.name, estimator: method.estimator.name,
-        nodes: method.estimator.nodes, tolerance: method.estimator.tolerance,
-        layers: path.layers, onsetFraction: method.onsetFraction),
-      baselineText: options.baseline.text, contrast: contrast, explanations: explanations,
-      warnings: warnings,
+      model: describeModel(), device: model.device.name, prompt: prompt.text,
+      promptTokens: prompt.ids.count, tokens: trace.text.map(describe),
+      method: describe(options, method, path), baselineText: options.baseline.text,
+      seed: options.isSampled ? options.seed : nil, contrast: contrast, explanations: explanations, warnings: warnings,
       timingsMs: [
         "forward": forward, "attribution": attribution, "total": clock.total,
       ])
@@ -148,15 +160,25 @@ public struct Explainer {
 
   // MARK: - Steps
 
+  /// What the forward pass must show.
+  private func request(_ options: Options, _ path: StatePath) throws -> TraceRequest {
+    let components = try Components.sites(
+      of: loaded.model, depth: options.depth, neurons: options.neurons)
+    let baselines = [options.baseline] + options.otherBaselines
+    var rows = Set(path.blocks.map(Site.state)).union(components.rows)
+    if baselines.contains(.embedding) || options.reading != nil { rows.insert(.embedding) }
+    return TraceRequest(
+      rows: rows, whole: components.whole.union([.state(after: path.averaged)]),
+      includesEnd: baselines.contains(.meanAll) || options.compatible)
+  }
+
   private func traced(
     _ prompt: Prompt, _ options: Options, _ path: StatePath, _ progress: (Double) -> Void
   ) throws -> ResidualTrace {
     let model = loaded.model
-    let whole = options.baseline == .meanAll || options.compatible
+    let request = try request(options, path)
     func trace(_ text: [Int], _ positions: [Int]) throws -> ResidualTrace {
-      try model.trace(
-        text, positions: positions, layers: path.blocks, averagedLayer: path.averaged,
-        versus: options.versus, whole: whole)
+      try model.trace(text, positions: positions, request, versus: options.versus)
     }
     let last = prompt.ids.count - 1
     guard last >= 0 else {
@@ -185,63 +207,13 @@ public struct Explainer {
       return try trace(prompt.ids, Set(positions).sorted())
     case .greedy(let count):
       let ends = loaded.tokenizer.endOfText
-      if whole {
+      if request.includesEnd {
         let added = try model.generate(from: prompt.ids, atMost: count, endingAt: ends)
         return try trace(prompt.ids + added, added.indices.map { last + $0 })
       }
       return try model.traceContinuation(
-        of: prompt.ids, atMost: count, endingAt: ends, layers: path.blocks,
-        averagedLayer: path.averaged, versus: options.versus, progress: progress)
-    }
-  }
-
-  /// The baseline of each explained position, and what a reader should know about it.
-  private func baselines(
-    _ trace: ResidualTrace, _ options: Options, _ path: StatePath
-  ) throws -> (states: Tensor, warnings: [String]) {
-    let width = loaded.model.shape.width
-    let type = readout.type
-    switch options.baseline {
-    case .zero:
-      return (
-        Tensor(repeating: 0, [trace.positions.count, width], type, on: loaded.model.device), []
-      )
-    case .embedding:
-      return (path.state(-1, trace, loaded.model).to(type), [])
-    case .finalOf:
-      let run = try loaded.model.run([options.baselineIDs])
-      let last = run.residual.slice(
-        options.baselineIDs.count - 1..<options.baselineIDs.count, along: 1
-      ).reshaped([1, width])
-      return (
-        Tensor.concatenating(
-          Array(repeating: last.to(type), count: trace.positions.count), along: 0), []
-      )
-    case .mean, .meanAll, .meanWithoutSink:
-      let states = path.averagedState(trace, loaded.model)
-      let average = try RunningMeans(states.values(), width: width)
-      let ranges = trace.positions.map {
-        options.baseline.averaged(at: $0, length: states.size(0)) ?? 0..<1
-      }
-      let means = ranges.flatMap(average.mean)
-      return (
-        Tensor(means, [ranges.count, width], type, on: loaded.model.device),
-        average.warnings(
-          options.baseline, ranges, positions: trace.positions, layer: path.layers.first ?? 0)
-      )
-    }
-  }
-
-  /// b, r_ℓ1, …, r_ℓk for each explained position.
-  private func predictions(
-    _ trace: ResidualTrace, _ targets: [Int], _ baselines: Tensor, _ path: StatePath
-  ) -> [IGLens.Prediction] {
-    let states = path.layers.map { path.state($0, trace, loaded.model).to(readout.type) }
-    return targets.enumerated().map { index, token in
-      IGLens.Prediction(
-        token: token, versus: path.versus,
-        path: Tensor.concatenating(
-          ([baselines] + states).map { $0.slice(index..<index + 1, along: 0) }, along: 0))
+        of: prompt.ids, atMost: count, endingAt: ends, request, versus: options.versus,
+        progress: progress)
     }
   }
 
@@ -263,12 +235,14 @@ public struct Explainer {
     let text = other.ids + trace.text[promptCount...]
     var settings = options
     settings.continuation = .answer(Array(trace.text[promptCount...]))
+    settings.depth = .layer
+    settings.neurons = .none
     let second = try traced(Prompt(text: other.text, ids: other.ids), settings, path) { _ in }
-    let baselines = try self.baselines(second, options, path)
+    let start = try start(second, options.baseline, options, path)
     var observed = method
     observed.estimator = .observed
     let found = try observed.explain(
-      predictions(second, targets, baselines.states, path), with: readout)
+      predictions(second, targets, start, options, path), with: readout)
     for (index, explanation) in found.enumerated() {
       var before = 0.0
       for layer in explanation.lens.indices {
@@ -282,6 +256,6 @@ public struct Explainer {
     }
     let description = ContrastDescription(
       prompt: other.text, promptTokens: other.ids.count, tokens: text.map(describe))
-    return (description, baselines.warnings)
+    return (description, start.warnings)
   }
 }

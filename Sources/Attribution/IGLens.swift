@@ -1,4 +1,5 @@
 internal import LanguageModels
+package import Results
 public import Tensors
 
 // IG-Lens (arXiv 2606.29693): exact additive attribution of a prediction over layers.
@@ -98,6 +99,10 @@ public struct IGLens: Sendable {
     public var nodes: [Int]
     /// Whether each segment met the tolerance; empty unless adaptive.
     public var converged: [Bool]
+    /// What each layer's value is made of; empty where it is not split.
+    package var parts: [[AttributionNode]] = []
+    /// The standard error of each attribution, where orders of layers were sampled.
+    public var standardErrors: [Double]?
     /// The same for log p_y, from which the chain rule sums a span.
     public var logProbability: (baseline: Double, attributions: [Double], lens: [Double])
 
@@ -119,13 +124,21 @@ public struct IGLens: Sendable {
   public func explain(
     _ predictions: [Prediction], with readout: Readout, progress: (Double) -> Void = { _ in }
   ) throws -> [Explanation] {
+    try explain(predictions, with: readout, split: nil, progress: progress)
+  }
+
+  /// The same, with each layer's value split over its parts.
+  func explain(
+    _ predictions: [Prediction], with readout: Readout, split: PathSplit?,
+    progress: (Double) -> Void = { _ in }
+  ) throws -> [Explanation] {
     let perPrediction = predictions.first?.path.size(0) ?? 1
     let perSweep = max(1, rowsPerSweep / perPrediction)
     var explanations: [Explanation] = []
     for start in stride(from: 0, to: predictions.count, by: perSweep) {
       let part = Array(predictions[start..<min(predictions.count, start + perSweep)])
       explanations += try withEngineErrors {
-        try sweep(part, readout) { share in
+        try sweep(part, readout, split, first: start) { share in
           progress((Double(start) + share * Double(part.count)) / Double(predictions.count))
         }
       }
@@ -136,7 +149,8 @@ public struct IGLens: Sendable {
   // MARK: - One sweep
 
   private func sweep(
-    _ predictions: [Prediction], _ readout: Readout, _ progress: (Double) -> Void
+    _ predictions: [Prediction], _ readout: Readout, _ split: PathSplit?, first: Int,
+    _ progress: (Double) -> Void
   ) throws -> [Explanation] {
     let length = predictions.first?.path.size(0) ?? 0
     let states = Tensor.concatenating(predictions.map(\.path), along: 0)
@@ -161,7 +175,7 @@ public struct IGLens: Sendable {
       states, questions, target, top: top,
       segments: zip(ends, geometry).map { end, segment in
         (end.from, end.to, (rule?.nodes ?? []).map(segment.straight))
-      }, progress: progress)
+      }, holding: split != nil, progress: progress)
     try checkFinite(reading.rows)
 
     let modelEntropy = predictions.indices.map { reading.rows[($0 + 1) * length - 1].entropy }
@@ -185,13 +199,24 @@ public struct IGLens: Sendable {
         perPrediction: length - 1, tolerance, readout)
       (shares, logShares, nodes, converged) = refined
     }
+    var parts: [[AttributionNode]] = []
+    if let split {
+      let gradient = try PathGradient(
+        split.isStraight
+          ? predictions.indices.map { ($0 * length, ($0 + 1) * length - 1) } : ends,
+        states: states, questions: questions, reading: reading, target: target, readout: readout)
+      let found = try split.split(
+        gradient, predictions: first..<first + predictions.count, shares: shares)
+      (shares, parts, nodes, converged) =
+        (found.shares, found.parts, found.nodes, found.converged)
+    }
 
     return predictions.indices.map { index in
       let rows = index * length + 1..<(index + 1) * length
-      let parts = index * (length - 1)..<(index + 1) * (length - 1)
+      let cells = index * (length - 1)..<(index + 1) * (length - 1)
       return Explanation(
         baseline: values[index * length],
-        attributions: Array(shares[parts]),
+        attributions: Array(shares[cells]),
         lens: Array(values[rows]),
         ranks: rows.map { reading.rows[$0].rank },
         entropies: rows.map { reading.rows[$0].entropy },
@@ -199,10 +224,11 @@ public struct IGLens: Sendable {
           let read = reading.rows[row]
           return read.top.map { ($0.index, exponential($0.logit - read.logPartition)) }
         },
-        nodes: nodes.isEmpty ? [] : Array(nodes[parts]),
-        converged: converged.isEmpty ? [] : Array(converged[parts]),
+        nodes: nodes.isEmpty ? [] : Array(nodes[cells]),
+        converged: converged.isEmpty ? [] : Array(converged[cells]),
+        parts: parts.isEmpty ? [] : Array(parts[cells]),
         logProbability: (
-          logs[index * length], Array(logShares[parts]), Array(logs[rows])
+          logs[index * length], Array(logShares[cells]), Array(logs[rows])
         ))
     }
   }

@@ -69,6 +69,14 @@ public struct Readout {
     package var rows: [SoftmaxRows.Reading]
     /// [segment][point].
     package var points: [[SoftmaxPoints.Reading]]
+    /// The rows' logits, where they were to be held.
+    package var held: HeldLogits?
+  }
+
+  /// The logits of a sweep's rows, kept for what a second pass over them needs.
+  package struct HeldLogits {
+    /// One per slice of the vocabulary: [rows, length], without bias.
+    fileprivate var slices: [Tensor] = []
   }
 
   /// Reads rows, and points on segments between them, in one sweep over the vocabulary.
@@ -79,6 +87,7 @@ public struct Readout {
   ///   - target: decides which sums are kept.
   ///   - top: how many of the largest entries to keep per row.
   ///   - segments: pairs of rows with the mixtures to read between them.
+  ///   - holding: whether to keep the rows' logits: 4 bytes × rows × vocabulary (8 in float64).
   ///   - progress: told the share of the vocabulary seen.
   /// - Returns: one reading per row, and one per point of each segment.
   /// - Throws: `EngineError` when memory runs out.
@@ -86,7 +95,7 @@ public struct Readout {
   package func read(
     _ states: Tensor, _ questions: [Question], _ target: Target, top: Int,
     segments: [(from: Int, to: Int, points: [SoftmaxPoints.Mixture])] = [],
-    progress: (Double) -> Void = { _ in }
+    holding: Bool = false, progress: (Double) -> Void = { _ in }
   ) throws -> Reading {
     let normed = norm(states.to(type))
     let thresholds = try tieThresholds(normed, questions)
@@ -103,19 +112,51 @@ public struct Readout {
       }, cap: cap, secondMoments: target.needsSecondMoments, crossing: target.needsModel)
 
     let vocabulary = weight.size(0)
+    var held = HeldLogits()
     for range in Self.slices(vocabulary) {
       let slice = weight.slice(range, along: 0).to(type)
       let logits = normed.linear(slice).to(type, on: .cpu).contiguous
       let bias = offset?.slice(range, along: 0)
       rows.add(logits, bias: bias, first: range.lowerBound)
       if !segments.isEmpty { points.add(logits, bias: bias, first: range.lowerBound) }
+      if holding { held.slices.append(logits) }
       progress(Double(range.upperBound) / Double(vocabulary))
     }
     return Reading(
       rows: questions.indices.map(rows.reading),
       points: segments.enumerated().map { index, segment in
         segment.points.indices.map { points.reading(segment: index, point: $0) }
-      })
+      },
+      held: holding ? held : nil)
+  }
+
+  /// Statistics of points on segments between rows whose logits are held.
+  package func points(
+    _ segments: [SoftmaxPoints.Segment], _ target: Target, of held: HeldLogits
+  ) -> [[SoftmaxPoints.Reading]] {
+    var points = SoftmaxPoints(
+      segments, cap: cap, secondMoments: target.needsSecondMoments, crossing: target.needsModel)
+    for (range, logits) in zip(Self.slices(weight.size(0)), held.slices) {
+      points.add(logits, bias: offset?.slice(range, along: 0), first: range.lowerBound)
+    }
+    return segments.enumerated().map { index, segment in
+      segment.points.indices.map { points.reading(segment: index, point: $0) }
+    }
+  }
+
+  /// Σ over each segment's points of Uᵀq, from held logits: [segments, width], float64.
+  package func pullBack(_ segments: [SoftmaxGradients.Segment], of held: HeldLogits) -> Tensor {
+    let gradients = SoftmaxGradients(segments, cap: cap)
+    var sum: Tensor?
+    for (range, logits) in zip(Self.slices(weight.size(0)), held.slices) {
+      let q = gradients.slice(
+        logits, bias: offset?.slice(range, along: 0), first: range.lowerBound)
+      let slice = weight.slice(range, along: 0).to(type)
+      // Slices add up in double: the sum over the vocabulary loses nothing that a slice had.
+      let part = q.to(type, on: weight.device).matmul(slice).to(.float64, on: .cpu)
+      sum = sum.map { $0 + part } ?? part
+    }
+    return sum ?? Tensor(repeating: 0, [segments.count, weight.size(1)], .float64)
   }
 
   /// Each row's target logit, and a little more: logits within rounding of it are ties and do not

@@ -60,6 +60,40 @@ package struct Segment {
       betaSlope: (end - beta * slope) / scale)
   }
 
+  /// A place on a segment at which its gradient is taken.
+  package struct Node: Sendable {
+    /// The logits there; their slopes are the logits themselves, so that a target's slope is q·(l − c′).
+    package var mixture: SoftmaxPoints.Mixture
+    /// The share of the end: h = (1 − t) a + t b.
+    package var t: Double
+    /// dt/du of the variable in which nodes are placed.
+    package var stretch: Double
+    /// ρ(t).
+    package var scale: Double
+  }
+
+  /// The node at u in [0, 1], in t itself or in the share of the angle; nil where that has no digits.
+  package func node(_ u: Double, circular: Bool) -> Node? {
+    var (t, stretch) = (u, 1.0)
+    if circular {
+      let angle = self.angle
+      let sine = sin(angle)
+      guard sine > 1e-4 else { return nil }
+      // t = n_a sin θ / (n_a sin θ + n_b sin(φ − θ)), dt/dθ = n_a n_b sin φ / (same)².
+      let (start, end) = (aa.squareRoot(), bb.squareRoot())
+      let both = start * sin(u * angle) + end * sin((1 - u) * angle)
+      t = start * sin(u * angle) / both
+      stretch = angle * start * end * sine / (both * both)
+    }
+    let s = 1 - t
+    let scale = (s * s * aa + 2 * s * t * ab + t * t * bb).squareRoot()
+    let alpha = s * aa.squareRoot() / scale
+    let beta = t * bb.squareRoot() / scale
+    return Node(
+      mixture: .init(alpha: alpha, beta: beta, alphaSlope: alpha, betaSlope: beta), t: t,
+      stretch: stretch, scale: scale)
+  }
+
   /// The angle φ between the augmented ends.
   private var angle: Double {
     acos(max(-1, min(1, ab / (aa * bb).squareRoot())))

@@ -13,13 +13,11 @@ struct StatePath {
   let versus: Int?
   private let compatible: Bool
   private let count: Int
-  private let needsEmbedding: Bool
 
   init(_ options: Explainer.Options, layers count: Int) throws {
     compatible = options.compatible
     versus = options.versus
     self.count = count
-    needsEmbedding = options.baseline == .embedding
     guard compatible else {
       layers = try options.layers.layers(of: count)
       return
@@ -39,22 +37,33 @@ struct StatePath {
   }
 
   /// The blocks whose states are needed, −1 the embedding.
-  var blocks: Set<Int> { Set(layers.map(block) + (needsEmbedding ? [-1] : [])) }
+  var blocks: Set<Int> { Set(layers.map(block)) }
 
   /// The block whose states the baseline averages.
   var averaged: Int { block(layers.first ?? count - 1) }
 
   private func block(_ layer: Int) -> Int { compatible ? layer - 1 : layer }
 
+  /// By segment, the blocks whose updates it has.
+  var updates: [Range<Int>] {
+    var start = 0
+    return layers.map { layer in
+      defer { start = block(layer) + 1 }
+      return start..<block(layer) + 1
+    }
+  }
+
   /// A layer's states at the explained positions.
   func state(_ layer: Int, _ trace: ResidualTrace, _ model: any LanguageModel) -> Tensor {
-    if layer == -1, let embedding = trace.states[-1] { return embedding }
-    return seen(trace.states[block(layer)] ?? Tensor(repeating: 0, [0]), layer, model)
+    if layer == -1 { return trace.state(-1) }
+    return seen(trace.state(block(layer)), layer, model)
   }
 
   /// The first chosen layer's states at every position.
   func averagedState(_ trace: ResidualTrace, _ model: any LanguageModel) -> Tensor {
-    seen(trace.averaged, layers.first ?? count - 1, model)
+    let site = Site.state(after: averaged)
+    guard let states = trace.whole[site] else { preconditionFailure("\(site) was not traced") }
+    return seen(states, layers.first ?? count - 1, model)
   }
 
   private func seen(_ state: Tensor, _ layer: Int, _ model: any LanguageModel) -> Tensor {

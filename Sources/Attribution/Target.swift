@@ -70,6 +70,34 @@ public enum Target: Sendable, Equatable {
     }
   }
 
+  /// The coefficients of q = ∂F/∂z (table of the closed form) at a point, times `weight`.
+  package func seed(
+    _ point: SoftmaxPoints.Reading, _ mixture: SoftmaxPoints.Mixture, weight w: Double
+  ) -> SoftmaxGradients.Point {
+    var q = SoftmaxGradients.Point(
+      alpha: mixture.alpha, beta: mixture.beta, logPartition: point.logPartition)
+    let y = exp(point.targetLogit - point.logPartition)
+    switch self {
+    // p_y (e_y − p)
+    case .probability: (q.first, q.target) = (-w * y, w * y)
+    // e_y − p
+    case .logProbability: (q.first, q.target) = (-w, w)
+    // e_y
+    case .logit: q.target = w
+    // p_y (e_y − p) − p_x (e_x − p)
+    case .probabilityDifference:
+      let x = exp(point.versusLogit - point.logPartition)
+      (q.first, q.target, q.versus) = (-w * (y - x), w * y, -w * x)
+    // e_y − e_x
+    case .logitDifference: (q.target, q.versus) = (w, -w)
+    // −p ∘ (log p + H), with H = log Z − E[z]
+    case .entropy: (q.first, q.second) = (-w * (point.logPartition - point.mean), -w)
+    // p − m
+    case .divergence: (q.first, q.model) = (w, -w)
+    }
+    return q
+  }
+
   /// F in the model's ordinary forward pass.
   func value(_ ordinary: OrdinaryReading) -> Double {
     let target = ordinary.targetLogit

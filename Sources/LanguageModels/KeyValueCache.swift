@@ -6,6 +6,8 @@ public final class KeyValueCache {
   public private(set) var length = 0
 
   private let capacity: Int
+  /// Whether the positions held are another cache's, to be read only.
+  private let isView: Bool
   private var layers: [(key: Tensor, value: Tensor)?]
 
   /// An empty cache.
@@ -15,11 +17,33 @@ public final class KeyValueCache {
   ///   - capacity: the most positions it will hold.
   public init(layers: Int, capacity: Int) {
     self.capacity = capacity
+    isView = false
     self.layers = Array(repeating: nil, count: layers)
+  }
+
+  /// The first positions of another cache, to be read only.
+  ///
+  /// What is appended is seen by that call alone, after the positions held; nothing is kept.
+  init(firstOf other: KeyValueCache, _ count: Int) {
+    precondition(count <= other.length, "\(count) positions of a cache that holds \(other.length)")
+    length = count
+    capacity = .max
+    isView = true
+    layers = other.layers.map { held in
+      guard let held, count > 0 else { return nil }
+      return (held.key.slice(0..<count, along: 2), held.value.slice(0..<count, along: 2))
+    }
   }
 
   /// Appends one block's new keys and values, [batch, heads, position, headWidth]; returns all.
   func append(key: Tensor, value: Tensor, layer: Int) -> (key: Tensor, value: Tensor) {
+    if isView {
+      guard let held = layers[layer] else { return (key, value) }
+      return (
+        Tensor.concatenating([held.key, key], along: 2),
+        Tensor.concatenating([held.value, value], along: 2)
+      )
+    }
     let end = length + key.size(2)
     precondition(end <= capacity, "a cache for \(capacity) positions was given \(end)")
     if layers[layer] == nil {
@@ -36,5 +60,7 @@ public final class KeyValueCache {
   }
 
   /// Counts the positions that every block has now appended.
-  func advance(by count: Int) { length += count }
+  func advance(by count: Int) {
+    if !isView { length += count }
+  }
 }

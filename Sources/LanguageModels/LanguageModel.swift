@@ -19,6 +19,33 @@ public protocol LanguageModel {
   func branches(of layer: Int) -> BlockBranches?
 }
 
+/// A model whose blocks see other positions through causal attention alone, so that it can be run
+/// again in part: from any block on, at one position or at all.
+public protocol Decoder: LanguageModel {
+  /// What the first block receives: [batch, position, width], for tokens that stand from `start` on.
+  func embed(_ ids: [[Int]], from start: Int, pass: Pass) -> Tensor
+
+  /// Some of the blocks, in order, on what the first of them receives: [batch, row, width].
+  ///
+  /// Keys and values are appended to the cache, which is not advanced.
+  func blocks(
+    _ range: Range<Int>, _ x: Tensor, _ positions: Positions, cache: KeyValueCache?, pass: Pass
+  ) -> Tensor
+}
+
+extension Decoder {
+  /// The residual stream before the final norm: the embedding, then every block.
+  public func forward(_ ids: [[Int]], cache: KeyValueCache?, pass: Pass) -> Tensor {
+    let past = cache?.length ?? 0
+    let count = ids[0].count
+    let positions = Positions(past..<past + count, type, on: device)
+    let x = blocks(
+      0..<shape.layers, embed(ids, from: past, pass: pass), positions, cache: cache, pass: pass)
+    cache?.advance(by: count)
+    return x
+  }
+}
+
 /// A model's sizes.
 public struct ModelShape: Sendable, Equatable {
   /// The family as the checkpoint names it: `llama`, `gpt2`.

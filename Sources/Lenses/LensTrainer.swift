@@ -1,3 +1,4 @@
+internal import Attribution
 internal import Foundation
 public import LanguageModels
 internal import Tensors
@@ -37,7 +38,7 @@ public struct LensTrainer {
         "The text is \(text.tokens) tokens long, which is one sequence of \(text.length); training "
           + "needs one and another to hold out: give a longer text, or a shorter --sequence.")
     }
-    var generator = SplitMix64(state: options.seed)
+    var generator = SeededRandom(seed: options.seed)
     let shuffled = Array(0..<count).shuffled(using: &generator)
     let held = min(count - 1, max(1, Int((options.heldOut * Double(count)).rounded())))
     heldOut = shuffled[0..<held].sorted()
@@ -213,7 +214,7 @@ extension LensTrainer {
   /// The sequence at a place of the endless order: each round over the text is shuffled anew.
   private func sequence(_ place: Int) -> [Int] {
     let (round, index) = place.quotientAndRemainder(dividingBy: training.count)
-    var generator = SplitMix64(state: options.seed &+ UInt64(round &+ 1) &* 0x9E37_79B9)
+    var generator = SeededRandom(seed: options.seed &+ UInt64(round &+ 1) &* 0x9E37_79B9)
     return text.sequences[training.shuffled(using: &generator)[index]]
   }
 
@@ -257,18 +258,5 @@ extension LensTrainer {
         try body(Array(chunk[0..<layers]), loss.model(chunk[layers]))
       }
     }
-  }
-}
-
-/// Vigna's SplitMix64: the same order on every machine.
-struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

@@ -11,6 +11,22 @@ public struct CausalCheck: Codable, Sendable, Equatable {
   public var rows: [CheckedPart]
   /// How far prediction and model agree, by kind of part.
   public var agreement: [CheckAgreement]
+  /// Where a resample was taken from.
+  public var source: Place?
+
+  /// A position of the explained text, or of a reference text.
+  public struct Place: Codable, Sendable, Equatable {
+    /// The reference text, counted from 0; absent for the explained text itself.
+    public var text: Int?
+    /// The position.
+    public var position: Int
+
+    /// Names a place.
+    public init(text: Int? = nil, position: Int) {
+      self.text = text
+      self.position = position
+    }
+  }
 
   /// What a part is replaced by.
   public enum Replacement: String, Codable, Sendable, CaseIterable {
@@ -32,12 +48,14 @@ public struct CausalCheck: Codable, Sendable, Equatable {
 
   /// Gathers the values.
   public init(
-    replacement: Replacement, scope: Scope, rows: [CheckedPart], agreement: [CheckAgreement]
+    replacement: Replacement, scope: Scope, rows: [CheckedPart], agreement: [CheckAgreement],
+    source: Place? = nil
   ) {
     self.replacement = replacement
     self.scope = scope
     self.rows = rows
     self.agreement = agreement
+    self.source = source
   }
 }
 

@@ -46,7 +46,7 @@ public struct SoftmaxRows {
     public var top: [(index: Int, logit: Double)]
   }
 
-  private let store = Store()
+  private let store = NumberStore()
   private var statistics = ct_rows()
 
   /// Starts with nothing seen.
@@ -183,7 +183,7 @@ public struct SoftmaxPoints {
     public var crossSlope: Double
   }
 
-  private let store = Store()
+  private let store = NumberStore()
   private var statistics = ct_points()
 
   /// Starts with nothing seen.
@@ -247,32 +247,4 @@ public struct SoftmaxPoints {
       versusSlope: s.versus_slope[p],
       crossSlope: s.model == nil ? .nan : s.cross_slope[p] / s.cross_mass[p])
   }
-}
-
-/// Memory that C reads and writes, freed with its owner.
-private final class Store {
-  private var owned: [UnsafeMutableRawPointer] = []
-
-  func doubles(_ count: Int, _ value: Double) -> UnsafeMutablePointer<Double> {
-    let memory = UnsafeMutablePointer<Double>.allocate(capacity: Swift.max(1, count))
-    memory.initialize(repeating: value, count: count)
-    owned.append(UnsafeMutableRawPointer(memory))
-    return memory
-  }
-
-  func doubles(_ values: [Double]) -> UnsafeMutablePointer<Double> {
-    let memory = doubles(values.count, 0)
-    memory.update(from: values, count: values.count)
-    return memory
-  }
-
-  func integers(_ values: [Int]) -> UnsafePointer<Int64> {
-    let memory = UnsafeMutablePointer<Int64>.allocate(capacity: Swift.max(1, values.count))
-    memory.initialize(repeating: 0, count: values.count)
-    for (index, value) in values.enumerated() { memory[index] = Int64(value) }
-    owned.append(UnsafeMutableRawPointer(memory))
-    return UnsafePointer(memory)
-  }
-
-  deinit { owned.forEach { $0.deallocate() } }
 }

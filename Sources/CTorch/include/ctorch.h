@@ -167,6 +167,29 @@ typedef struct {
 int ct_rows_add(ct_rows *rows, ct_tensor logits, ct_tensor bias, int64_t first);
 int ct_points_add(ct_points *points, ct_tensor logits, ct_tensor bias, int64_t first);
 
+// Path gradients in vocabulary space: for each of `segments` segments, Σ over its `nodes` nodes of
+// q_v = D_v [ (first + second·log p_v) p_v + target_weight·[v = y] + versus_weight·[v = x]
+//             + model_weight·m_v ]
+// with z = cap·tanh(l / cap), D = ∂z/∂l and p = exp(z − partition). Arrays are [segments, nodes]
+// unless said otherwise.
+typedef struct {
+  int64_t segments, nodes;
+  double cap;
+  bool general;  // whether there is a cap, a `second` or a model; otherwise the fast loop serves
+  const int64_t *from, *to;                // [segments] rows a and b
+  const int64_t *target, *versus, *model;  // [segments]; versus −1 and model null for none
+  const double *alpha, *beta;
+  const double *partition;                 // log Σ exp z
+  const double *first, *second;
+  const double *target_weight, *versus_weight, *model_weight;
+  const double *model_partition;           // [segments]
+  void *out;                               // set by the call
+} ct_path;
+
+// Makes Q for one slice, [segments, length]; arguments as for `ct_points_add`.
+int ct_path_add(
+    const ct_path *path, ct_tensor logits, ct_tensor bias, int64_t first, ct_tensor *out);
+
 // ---- Training ----
 
 typedef struct ct_adam_s *ct_adam;

@@ -1,24 +1,92 @@
 internal import Tensors
 
-/// The positions of one forward pass, and what every block needs to know of them: computed once.
-final class Positions {
-  /// The positions that are run now; earlier ones are in the cache.
-  let range: Range<Int>
+/// Where the rows of a run stand, and what every block needs to know of it: computed once.
+///
+/// Rows are either a sequence, each at its own position and seeing those before it, or alternatives
+/// to each other: all at one position, each seeing the cached past and itself.
+public final class Positions {
+  private enum Arrangement {
+    /// Positions that are run now; earlier ones are in the cache.
+    case sequence(Range<Int>)
+    /// So many rows at one position.
+    case alternatives(Int, at: Int)
+  }
+
+  private let arrangement: Arrangement
   private let type: ScalarType
   private let device: Device
+  /// Alternatives of which these are the first.
+  private let whole: Positions?
   private var angles: [[Double]: (cosine: Tensor, sine: Tensor)] = [:]
   private var masks: [Int: Tensor] = [:]
 
-  init(_ range: Range<Int>, _ type: ScalarType, on device: Device) {
-    self.range = range
+  private init(
+    _ arrangement: Arrangement, _ type: ScalarType, on device: Device, whole: Positions?
+  ) {
+    self.arrangement = arrangement
     self.type = type
     self.device = device
+    self.whole = whole
+  }
+
+  /// A sequence.
+  convenience init(_ range: Range<Int>, _ type: ScalarType, on device: Device) {
+    self.init(.sequence(range), type, on: device, whole: nil)
+  }
+
+  /// Alternatives at one position.
+  convenience init(
+    alternatives count: Int, at position: Int, _ type: ScalarType, on device: Device
+  ) {
+    self.init(.alternatives(count, at: position), type, on: device, whole: nil)
+  }
+
+  /// The first rows of alternatives, which share the angles and masks of all of them.
+  func first(_ count: Int) -> Positions {
+    switch arrangement {
+    case .sequence: preconditionFailure("the rows of a sequence are not alternatives")
+    case .alternatives(let all, let position):
+      count == all
+        ? self : Positions(.alternatives(count, at: position), type, on: device, whole: self)
+    }
+  }
+
+  private var rows: Int {
+    switch arrangement {
+    case .sequence(let range): range.count
+    case .alternatives(let count, _): count
+    }
+  }
+
+  /// One more than the last position.
+  private var end: Int {
+    switch arrangement {
+    case .sequence(let range): range.upperBound
+    case .alternatives(_, let position): position + 1
+    }
+  }
+
+  /// Keys there are, cached ones first.
+  private var keys: Int {
+    switch arrangement {
+    case .sequence(let range): range.upperBound
+    case .alternatives(let count, let position): position + count
+    }
   }
 
   /// Cosines and sines for a block's rotary embedding.
   func angles(for rotary: RotaryEmbedding) -> (cosine: Tensor, sine: Tensor) {
     if let known = angles[rotary.frequencies] { return known }
-    let made = rotary.angles(range, type, on: device)
+    let made: (cosine: Tensor, sine: Tensor)
+    if let all = whole?.angles(for: rotary) {
+      made = (all.cosine.slice(0..<rows, along: 0), all.sine.slice(0..<rows, along: 0))
+    } else {
+      switch arrangement {
+      case .sequence(let range): made = rotary.angles(range, type, on: device)
+      case .alternatives(let count, let position):
+        made = rotary.angles(repeatElement(position, count: count), type, on: device)
+      }
+    }
     angles[rotary.frequencies] = made
     return made
   }
@@ -33,25 +101,37 @@ final class Positions {
     case mask(Tensor)
   }
 
-  /// A query at q sees keys k ≤ q with q − k < window.
+  /// A query at q sees keys k ≤ q with q − k < window, and no alternative to itself.
   func visibility(window: Int?) -> Visibility {
-    let total = range.upperBound
-    let narrow = window.map { $0 < total } ?? false
-    if !narrow && range.count == 1 { return .all }
-    if !narrow && range.lowerBound == 0 { return .causal }
-    return .mask(mask(window: narrow ? window ?? total : total))
+    let narrow = window.map { $0 < end } ?? false
+    if !narrow && rows == 1 { return .all }
+    if !narrow, case .sequence(let range) = arrangement, range.lowerBound == 0 { return .causal }
+    return .mask(mask(window: narrow ? window ?? end : end))
   }
 
   /// The same as numbers to add to scores: [query, key].
   func mask(window: Int?) -> Tensor {
-    let total = range.upperBound
-    let window = window ?? total
+    let window = window ?? end
     if let known = masks[window] { return known }
-    var values = [Double](repeating: -.infinity, count: range.count * total)
-    for (row, query) in range.enumerated() {
-      for key in max(0, query - window + 1)...query { values[row * total + key] = 0 }
+    let made: Tensor
+    if let whole {
+      made = whole.mask(window: window)
+        .slice(0..<rows, along: 0).slice(0..<keys, along: 1)
+    } else {
+      var values = [Double](repeating: -.infinity, count: rows * keys)
+      for row in 0..<rows {
+        switch arrangement {
+        case .sequence(let range):
+          let query = range.lowerBound + row
+          for key in max(0, query - window + 1)...query { values[row * keys + key] = 0 }
+        case .alternatives(_, let position):
+          let start = max(0, position - window + 1)
+          for key in start..<max(start, position) { values[row * keys + key] = 0 }
+          values[row * keys + position + row] = 0
+        }
+      }
+      made = Tensor(values, [rows, keys], type, on: device)
     }
-    let made = Tensor(values, [range.count, total], type, on: device)
     masks[window] = made
     return made
   }

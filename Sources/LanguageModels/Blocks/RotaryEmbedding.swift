@@ -48,7 +48,7 @@ public struct RotaryEmbedding: Sendable {
 
   /// Cosines and sines of positions, each [position, pair].
   func angles(
-    _ positions: Range<Int>, _ type: ScalarType, on device: Device
+    _ positions: some Collection<Int>, _ type: ScalarType, on device: Device
   ) -> (cosine: Tensor, sine: Tensor) {
     let angles = positions.flatMap { position in frequencies.map { Double(position) * $0 } }
     let shape = [positions.count, frequencies.count]

@@ -7,7 +7,7 @@ public import Tensors
 //     x ← x + attention(norm(x));   x ← x + feedForward(norm(x))
 
 /// A GPT-2, ready to run.
-public struct GPT2: LanguageModel {
+public struct GPT2: Decoder {
   /// The sizes.
   public let shape: ModelShape
   /// Final norm and head.
@@ -45,17 +45,19 @@ public struct GPT2: LanguageModel {
       feedForward: Branch(output: block.feedForward.output, norm: block.feedForward.outputNorm))
   }
 
-  /// The residual stream before the final norm.
-  public func forward(_ ids: [[Int]], cache: KeyValueCache?, pass: Pass) -> Tensor {
-    let past = cache?.length ?? 0
+  /// The tokens' vectors, each with its position's.
+  public func embed(_ ids: [[Int]], from start: Int, pass: Pass) -> Tensor {
     let count = ids[0].count
-    let positions = Positions(past..<past + count, type, on: device)
     let rows = tokens.selecting(Array(ids.joined()), along: 0)
       .reshaped([ids.count, count, shape.width])
-    var x = pass(.embedding, rows + learnedPositions.slice(past..<past + count, along: 0))
-    for (layer, block) in blocks.enumerated() { x = block(x, layer, positions, cache, pass) }
-    cache?.advance(by: count)
-    return x
+    return pass(.embedding, rows + learnedPositions.slice(start..<start + count, along: 0))
+  }
+
+  /// Some of the blocks, in order.
+  public func blocks(
+    _ range: Range<Int>, _ x: Tensor, _ positions: Positions, cache: KeyValueCache?, pass: Pass
+  ) -> Tensor {
+    range.reduce(x) { blocks[$1]($0, $1, positions, cache, pass) }
   }
 }
 

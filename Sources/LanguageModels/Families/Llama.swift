@@ -26,7 +26,7 @@ struct LlamaConfiguration: Equatable {
 }
 
 /// A Llama, ready to run.
-public struct Llama: LanguageModel {
+public struct Llama: Decoder {
   /// The sizes.
   public let shape: ModelShape
   /// Final norm and head.
@@ -63,16 +63,17 @@ public struct Llama: LanguageModel {
       feedForward: Branch(output: block.feedForward.output, norm: block.feedForward.outputNorm))
   }
 
-  /// The residual stream before the final norm.
-  public func forward(_ ids: [[Int]], cache: KeyValueCache?, pass: Pass) -> Tensor {
-    let past = cache?.length ?? 0
-    let count = ids[0].count
-    let positions = Positions(past..<past + count, type, on: device)
+  /// The tokens' vectors.
+  public func embed(_ ids: [[Int]], from start: Int, pass: Pass) -> Tensor {
     let rows = embedding.selecting(Array(ids.joined()), along: 0)
-    var x = pass(.embedding, rows.reshaped([ids.count, count, shape.width]))
-    for (layer, block) in blocks.enumerated() { x = block(x, layer, positions, cache, pass) }
-    cache?.advance(by: count)
-    return x
+    return pass(.embedding, rows.reshaped([ids.count, ids[0].count, shape.width]))
+  }
+
+  /// Some of the blocks, in order.
+  public func blocks(
+    _ range: Range<Int>, _ x: Tensor, _ positions: Positions, cache: KeyValueCache?, pass: Pass
+  ) -> Tensor {
+    range.reduce(x) { blocks[$1]($0, $1, positions, cache, pass) }
   }
 }
 

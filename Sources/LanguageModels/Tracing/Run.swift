@@ -61,7 +61,7 @@ extension LanguageModel {
     return Run(residual: residual, activations: activations)
   }
 
-  private func check(_ ids: [[Int]], after past: Int) throws {
+  func check(_ ids: [[Int]], after past: Int) throws {
     guard let first = ids.first, !first.isEmpty else { throw ModelError.emptyPrompt }
     guard ids.allSatisfy({ $0.count == first.count }) else {
       throw ModelError(.usage, "The sequences of a batch differ in length; run them one by one.")

@@ -1,0 +1,46 @@
+import Attribution
+import LanguageModels
+import StrictJSON
+import Tensors
+import TestSupport
+
+/// Readouts made by `Scripts/reference/readout_fixtures.py`, with autograd's values and gradients.
+struct StoredReadouts {
+  let stored: JSON
+  let cases: [JSON]
+  var start: [Double] { stored["start"]?.numbers ?? [] }
+  var end: [Double] { stored["end"]?.numbers ?? [] }
+
+  init() throws {
+    stored = try reference("readout/readout.json")
+    cases = stored["readouts"]?.array ?? []
+  }
+
+  /// The end is the model's own state.
+  var question: Readout.Question {
+    .init(token: stored["token"]?.integer ?? 0, versus: stored["versus"]?.integer, model: 1)
+  }
+
+  static let targets: [Target] = [
+    .probability, .logProbability, .logit, .probabilityDifference, .logitDifference, .entropy,
+  ]
+
+  func readout(_ description: JSON, _ type: ScalarType) -> Readout {
+    let width = stored["width"]?.integer ?? 0
+    let vocabulary = stored["vocabulary"]?.integer ?? 0
+    func vector(_ key: String) -> Tensor {
+      let values = stored[key]?.numbers ?? []
+      return Tensor(values, [values.count], type)
+    }
+    let norm = Norm(
+      kind: description["norm"]?.string == "rms" ? .rms : .layer, weight: vector("scale"),
+      bias: description["with_shift"]?.boolean == true ? vector("shift") : nil,
+      epsilon: stored["epsilon"]?.double ?? 0)
+    return Readout(
+      Unembedding(
+        norm: norm,
+        weight: Tensor(stored["unembedding"]?.numbers ?? [], [vocabulary, width], type),
+        bias: description["with_constant"]?.boolean == true ? vector("constant") : nil,
+        softCap: description["cap"]?.double))
+  }
+}
