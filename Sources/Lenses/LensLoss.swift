@@ -1,5 +1,5 @@
-internal import LanguageModels
-internal import Tensors
+package import LanguageModels
+package import Tensors
 
 // The loss of a translator at one state is KL(m ‖ p), with m the model's own output there and p what
 // norm and head read from the translated state h′ = h + A h + b:
@@ -15,7 +15,7 @@ internal import Tensors
 // becomes p − m.
 
 /// KL(model ‖ lens) of translators, with its gradient.
-struct LensLoss {
+package struct LensLoss {
   private let norm: Norm
   private let weight: Tensor
   /// Uᵀ: [width, vocabulary], laid out so that the product with it is a plain one.
@@ -23,9 +23,9 @@ struct LensLoss {
   private let bias: Tensor?
   private let cap: Double?
   /// The element type of all of it.
-  let type: ScalarType
+  package let type: ScalarType
 
-  init(_ head: Unembedding, _ type: ScalarType) {
+  package init(_ head: Unembedding, _ type: ScalarType) {
     self.type = type
     norm = Norm(
       kind: head.norm.kind, weight: head.norm.weight.to(type), bias: head.norm.bias?.to(type),
@@ -37,7 +37,7 @@ struct LensLoss {
   }
 
   /// What the model itself says at some rows.
-  struct Model {
+  package struct Model {
     /// m: [rows, vocabulary].
     fileprivate let probabilities: Tensor
     /// −Σ m log m: [rows].
@@ -45,7 +45,7 @@ struct LensLoss {
   }
 
   /// Reads the model's own output from its final states, [rows, width].
-  func model(_ final: Tensor) -> Model {
+  package func model(_ final: Tensor) -> Model {
     let logits = self.logits(norm(final))
     let probabilities = logits.softmax(along: -1)
     return Model(
@@ -54,15 +54,16 @@ struct LensLoss {
   }
 
   /// What a translator loses at some rows.
-  struct Value {
+  package struct Value {
     /// KL(model ‖ lens) of each row, in nats: [rows].
-    var divergence: Tensor
+    package var divergence: Tensor
     /// ∂/∂h′ of their sum: [rows, width], where it was asked for.
-    var gradient: Tensor?
+    package var gradient: Tensor?
   }
 
   /// The divergences of translated states [rows, width], and their gradients.
-  func callAsFunction(_ translated: Tensor, _ model: Model, gradient wanted: Bool) -> Value {
+  package func callAsFunction(_ translated: Tensor, _ model: Model, gradient wanted: Bool) -> Value
+  {
     guard wanted else {
       let logits = self.logits(norm(translated))
       let cross = logits.crossEntropy(from: model.probabilities, replacingWithGradient: false)
