@@ -38,7 +38,7 @@ struct LensShowTests {
     #expect(lines[1] == "logit lens · states after each block · 3 positions")
     #expect(
       lines.compactMap { $0.split(separator: " ").first }
-        == [Substring(model.name), "logit", "pos", "target", "1", "0", "token", "Each"])
+        == [Substring(model.name), "logit", "pos", "target", "1", "0", "token", "Each", "bottom."])
     #expect(lines[3].split(separator: " ") == ["pos", "0", "1", "2"])
   }
 
