@@ -65,12 +65,18 @@ let package = Package(
     // Models and methods.
     room("LanguageModels", ["Tensors", "Checkpoints", "Tokenization", "StrictJSON"]),
     room("Attribution", ["LanguageModels", "Tensors", "Tokenization", "Results"]),
+    room(
+      "Lenses",
+      [
+        "Attribution", "LanguageModels", "Tensors", "Checkpoints", "Tokenization", "Results",
+        "StrictJSON",
+      ]),
 
     .target(
       name: "Telescope",
       dependencies: [
         "Tensors", "Checkpoints", "Tokenization", "LanguageModels", "Results", "Attribution",
-        "Reports",
+        "Lenses", "Reports",
       ]),
     .executableTarget(
       name: "TelescopeCLI", dependencies: ["Telescope"], swiftSettings: strict),
@@ -87,6 +93,12 @@ let package = Package(
     tests(
       "Attribution",
       ["LanguageModels", "Tensors", "Checkpoints", "Tokenization", "Results", "StrictJSON"]),
+    tests(
+      "Lenses",
+      [
+        "Attribution", "LanguageModels", "Tensors", "Checkpoints", "Tokenization", "Results",
+        "StrictJSON",
+      ]),
     tests("Reports", ["Results"]),
     tests("Telescope"),
     .testTarget(

@@ -3,6 +3,7 @@
 @_exported import Attribution
 @_exported import Checkpoints
 @_exported import LanguageModels
+@_exported import Lenses
 @_exported import Reports
 @_exported import Results
 @_exported import Tensors

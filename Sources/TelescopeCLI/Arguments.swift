@@ -16,7 +16,8 @@ struct Arguments {
   /// The words that are no options, and all after `--`.
   private(set) var rest: [String] = []
 
-  init(_ words: [String], _ forms: [String: Form]) throws {
+  /// Reads the words after a command's name.
+  init(_ words: [String], _ forms: [String: Form], of command: String = "explain") throws {
     var index = 0
     while index < words.count {
       let word = words[index]
@@ -33,12 +34,12 @@ struct Arguments {
       guard let form = forms[name] else {
         throw CommandError(
           .usage,
-          "Unknown option '\(name)'; telescope explain --help lists the options (a prompt "
+          "Unknown option '\(name)'; telescope \(command) --help lists the options (a prompt "
             + "that begins with a dash goes after --).")
       }
       let end = words[index...].firstIndex { $0 == "--" || forms[Self.parts($0).name] != nil }
       let following = words[index..<(end ?? words.count)]
-      let values = try Self.values(name, form, attached, following)
+      let values = try Self.values(name, form, attached, following, command)
       if attached == nil { index += values.words }
       given[name, default: []].append(values.found)
     }
@@ -51,7 +52,8 @@ struct Arguments {
 
   /// The values of one option, and how many of the following words they are.
   private static func values(
-    _ name: String, _ form: Form, _ attached: String?, _ following: ArraySlice<String>
+    _ name: String, _ form: Form, _ attached: String?, _ following: ArraySlice<String>,
+    _ command: String
   ) throws -> (found: [String], words: Int) {
     switch form {
     case .alone:
@@ -61,7 +63,7 @@ struct Arguments {
       return ([], 0)
     case .value:
       guard let value = attached ?? following.first else {
-        throw CommandError(.usage, "\(name) needs a value; see telescope explain --help.")
+        throw CommandError(.usage, "\(name) needs a value; see telescope \(command) --help.")
       }
       return ([value], 1)
     case .list(let accepts):
@@ -73,7 +75,7 @@ struct Arguments {
       guard !words.isEmpty, words.allSatisfy(fits) else {
         let wrong = (attached ?? following.first).map { ", and '\($0)' is none" } ?? ""
         throw CommandError(
-          .usage, "\(name) needs one or more values\(wrong); see telescope explain --help.")
+          .usage, "\(name) needs one or more values\(wrong); see telescope \(command) --help.")
       }
       return (words.flatMap(items), words.count)
     }

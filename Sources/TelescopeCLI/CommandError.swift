@@ -28,7 +28,7 @@ struct CommandError: Error {
     case let error as CheckpointError:
       let codes: [CheckpointError.Code: Code] = [
         .missing: .missingInput, .unreadable: .missingInput, .malformed: .badData,
-        .unsupported: .badData,
+        .unsupported: .badData, .unwritable: .inputOutput,
       ]
       self.init(codes[error.code] ?? .badData, error.message)
     case let error as TokenizationError:
@@ -41,6 +41,11 @@ struct CommandError: Error {
     case let error as AttributionError:
       let codes: [AttributionError.Code: Code] = [
         .usage: .usage, .notFinite: .badData, .memory: .unavailable,
+      ]
+      self.init(codes[error.code] ?? .internalError, error.message)
+    case let error as LensError:
+      let codes: [LensError.Code: Code] = [
+        .usage: .usage, .badData: .badData, .notFinite: .badData, .memory: .unavailable,
       ]
       self.init(codes[error.code] ?? .internalError, error.message)
     case let error as EngineError:

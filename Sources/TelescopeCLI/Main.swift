@@ -38,6 +38,8 @@ struct Main {
       try Terminal.write(version)
     case "explain":
       try ExplainCommand.run(Array(words.dropFirst()))
+    case "lens":
+      try LensCommand.run(Array(words.dropFirst()))
     case nil:
       throw CommandError(
         .usage,
@@ -45,7 +47,7 @@ struct Main {
           + "telescope --help.")
     case let word?:
       throw CommandError(
-        .usage, "Unknown command '\(word)'; the commands are: explain. See telescope --help.")
+        .usage, "Unknown command '\(word)'; the commands are: explain, lens. See telescope --help.")
     }
   }
 
@@ -55,10 +57,13 @@ struct Main {
     telescope shows where inside a language model a prediction is made.
 
     usage: telescope explain [options] "prompt"
+           telescope lens show|train|means [options]
 
       explain     split the probability of each token over the layers that produce it
+      lens        read every layer's state as if it were the last (logit lens, tuned lens)
 
-    telescope explain --help lists its options; telescope --version prints the version.
+    telescope explain --help and telescope lens --help list their options; telescope --version
+    prints the version.
 
     """
 }

@@ -59,6 +59,11 @@ struct OutputFile {
     }
   }
 
+  /// Runs what writes files of its own; an interruption waits for its end.
+  static func uninterrupted(_ body: () throws -> Void) rethrows {
+    try unfinished.withLock { _ in try body() }
+  }
+
   /// Removes what is half-written and ends; no file can be begun meanwhile.
   static func abandon(then end: () -> Never) -> Never {
     unfinished.withLock { path in

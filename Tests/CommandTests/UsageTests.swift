@@ -19,7 +19,7 @@ struct UsageTests {
       ),
       (
         ["expain", "x"],
-        "Unknown command 'expain'; the commands are: explain. See telescope --help."
+        "Unknown command 'expain'; the commands are: explain, lens. See telescope --help."
       ),
       (
         ["explain", "--jsno", "x", "prompt"],
@@ -144,10 +144,13 @@ struct UsageTests {
         telescope shows where inside a language model a prediction is made.
 
         usage: telescope explain [options] "prompt"
+               telescope lens show|train|means [options]
 
           explain     split the probability of each token over the layers that produce it
+          lens        read every layer's state as if it were the last (logit lens, tuned lens)
 
-        telescope explain --help lists its options; telescope --version prints the version.
+        telescope explain --help and telescope lens --help list their options; telescope --version
+        prints the version.
 
         """)
     #expect(try Command.run(["help"]).text == general.text)

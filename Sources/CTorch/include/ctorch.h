@@ -200,6 +200,29 @@ int ct_put(
     ct_tensor x, const int64_t *rows, const int64_t *columns, const double *values,
     int64_t count);
 
+// ---- Training ----
+
+typedef struct ct_adam_s *ct_adam;
+
+// Adam with AMSGrad over copies of `parameters`; given back with `ct_adam_free`.
+int ct_adam_make(
+    const ct_tensor *parameters, int count, double beta1, double beta2, double epsilon,
+    double decay, ct_adam *out);
+void ct_adam_free(ct_adam adam);
+// One step with these gradients, one for each parameter.
+int ct_adam_step(ct_adam adam, const ct_tensor *gradients, double rate);
+// A parameter itself, which later steps change.
+int ct_adam_parameter(ct_adam adam, int index, ct_tensor *out);
+// Three tensors: the running means of the gradient and of its square, and the largest of the latter.
+int ct_adam_moments(ct_adam adam, int index, ct_tensor *out);
+// Puts a parameter, its three moments and its step count back.
+int ct_adam_restore(
+    ct_adam adam, int index, ct_tensor parameter, const ct_tensor *moments, int64_t step);
+
+// −Σ m log softmax(z) for each row of `logits` z and `model` m, both [rows, vocabulary]. With
+// `gradient`, `logits` then holds softmax(z) − m.
+int ct_divergence_gradient(ct_tensor logits, ct_tensor model, bool gradient, ct_tensor *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,247 @@
+internal import Foundation
+internal import Telescope
+
+/// `telescope lens show`: tokens × layers.
+enum LensShow {
+  private static let command = "lens show"
+
+  private static let forms: [String: Arguments.Form] = [
+    "--lens": .value, "--unverified-lens": .alone, "--moment": .value,
+    "--layers": .list { $0 == "embedding" || Int($0) != nil }, "--k": .value,
+    "--positions": .list(accepts: isCount), "--top": .value, "--answer": .value,
+    "--target": .value, "--ids": .list(accepts: isCount), "--chat": .alone, "--bos": .alone,
+    "--no-bos": .alone, "--json": .value, "--csv": .value, "--html": .value,
+    "--reproducible": .alone,
+  ]
+
+  @Sendable private static func isCount(_ word: String) -> Bool {
+    Int(word).map { $0 >= 0 } ?? false
+  }
+
+  static func run(_ words: [String]) throws {
+    let arguments = try Arguments(
+      words, CommonOptions.forms.merging(forms) { common, _ in common }, of: command)
+    if arguments.flag("--help", "-h") { return try Terminal.write(help) }
+    if arguments.flag("--version") { return try Terminal.write(Main.version) }
+    let common = try CommonOptions(arguments)
+    try checkTogether(arguments)
+    var options = LogitLens.Options()
+    options.moment = try arguments.choice("--moment", Site.Moment.allCases, \.rawValue) ?? .after
+    options.layers = try layers(arguments)
+    options.positions = try arguments.list("--positions")?.compactMap { Int($0) }
+    options.top = try arguments.integer("--top", in: 0...1000) ?? 5
+    let outputs = try outputs(arguments)
+    let text = try text(arguments)
+    for output in outputs { try output.file?.check() }
+
+    let url = try ModelLocation.find(common.model)
+    let hash = HashTask(url)
+    let loaded = try common.load(url)
+    let lens = try lens(arguments, loaded, hash)
+    var notes = lens.notes
+    let prompt = try prompt(arguments, text, loaded, &notes)
+    if let answer = try arguments.value("--answer") {
+      options.answer = loaded.tokenizer.encode(answer).ids
+      guard !options.answer.isEmpty else {
+        throw CommandError(
+          .usage, "--answer: the text gives no tokens; give at least one character.")
+      }
+    }
+    options.target = try target(arguments, loaded)
+    options.memory = common.memory.map { $0 - loaded.weightBytes }
+    Progress.current.begin("Reading the layers", quiet: common.isQuiet)
+    defer { Progress.current.end() }
+    var result = try lens.lens.show(prompt, options, progress: Progress.current.update)
+    Progress.current.end()
+    result.model.sha256 = try hash.value()
+    result.warnings = notes + result.warnings
+    if arguments.flag("--reproducible") { result.timingsMs = nil }
+    try write(result, outputs, top: options.top, common)
+  }
+
+  /// Refuses options that contradict each other, so that none is read and ignored.
+  private static func checkTogether(_ arguments: Arguments) throws {
+    for (first, second) in [
+      ("--layers", "--k"), ("--bos", "--no-bos"), ("--ids", "--chat"), ("--ids", "--bos"),
+      ("--ids", "--no-bos"), ("--chat", "--bos"), ("--chat", "--no-bos"),
+    ] where arguments.flag(first) && arguments.flag(second) {
+      throw CommandError(.usage, "\(first) and \(second) contradict each other; give one.")
+    }
+    if arguments.flag("--unverified-lens") && !arguments.flag("--lens") {
+      throw CommandError(.usage, "--unverified-lens goes with --lens; leave it out.")
+    }
+  }
+
+  private static func layers(_ arguments: Arguments) throws -> LayerChoice {
+    if let listed = try arguments.list("--layers") { return .these(listed.map { Int($0) ?? -1 }) }
+    return try arguments.integer("--k", in: 1...100_000).map(LayerChoice.evenly) ?? .all
+  }
+
+  private static func outputs(_ arguments: Arguments) throws -> [ExplainRequest.Output] {
+    let outputs = try ExplainRequest.Format.allCases.compactMap { format in
+      try arguments.value(format.option).map { ExplainRequest.Output(format, path: $0) }
+    }
+    if outputs.filter({ $0.file == nil }).count > 1 {
+      throw CommandError(.usage, "Only one of --json, --csv and --html can go to standard output.")
+    }
+    var taken: Set<String> = []
+    for file in outputs.compactMap(\.file) where !taken.insert(file.target).inserted {
+      throw CommandError(
+        .usage,
+        "\(file.option) '\(file.path)': another output goes to the same file; name a "
+          + "different one.")
+    }
+    return outputs
+  }
+
+  /// The text that was given, or read from standard input; nil with `--ids`.
+  private static func text(_ arguments: Arguments) throws -> String? {
+    if arguments.flag("--ids") {
+      if let word = arguments.rest.first {
+        throw CommandError(.usage, "--ids gives the text; leave out '\(word)'.")
+      }
+      return nil
+    }
+    guard let word = arguments.rest.first else {
+      throw CommandError(
+        .usage, "There is no text; give one in quotes, or - to read it from standard input.")
+    }
+    guard arguments.rest.count == 1 else {
+      throw CommandError(
+        .usage,
+        "There are \(arguments.rest.count) texts; put the text in quotes: "
+          + "\"\(arguments.rest.joined(separator: " "))\".")
+    }
+    var text = word
+    if word == "-" {
+      guard let read = String(validating: try Terminal.read(), as: UTF8.self) else {
+        throw CommandError(.badData, "Standard input is not UTF-8 text; convert it first.")
+      }
+      text = read
+      if text.hasSuffix("\r\n") || text.hasSuffix("\n") { text.removeLast() }
+    }
+    guard !text.isEmpty else {
+      throw CommandError(.usage, "The text is empty; give at least one token of text.")
+    }
+    return text
+  }
+
+  private static func lens(
+    _ arguments: Arguments, _ loaded: LoadedModel, _ hash: HashTask
+  ) throws -> (lens: LogitLens, notes: [String]) {
+    guard let path = try arguments.value("--lens") else { return (try LogitLens(loaded), []) }
+    let url = URL(fileURLWithPath: (path as NSString).expandingTildeInPath)
+    let unverified = arguments.flag("--unverified-lens")
+    let tuned = try TunedLens(
+      at: url, for: loaded, modelHash: hash.value(), unverified: unverified)
+    let isKnown = try tuned.origin.provenance?.modelSHA256 == hash.value()
+    let notes =
+      isKnown
+      ? []
+      : [
+        "Whether the lens \(tuned.origin.file) was trained for this very model is not known; "
+          + "--unverified-lens took your word for it."
+      ]
+    return (try LogitLens(loaded, translating: tuned), notes)
+  }
+
+  private static func prompt(
+    _ arguments: Arguments, _ text: String?, _ loaded: LoadedModel, _ notes: inout [String]
+  ) throws -> Explainer.Prompt {
+    guard let text else {
+      let ids = try arguments.list("--ids")?.compactMap { Int($0) } ?? []
+      return .init(text: loaded.tokenizer.decode(ids), ids: ids)
+    }
+    let isChat = arguments.flag("--chat")
+    let whole = isChat ? try loaded.chat(text) : text
+    let tokens = loaded.tokenizer.encode(whole, specialTokens: isChat)
+    let omitted = tokens.omitted.reduce(0) { $0 + $1.count }
+    if omitted > 0 {
+      notes.append(
+        "The text has \(omitted) bytes that the model's vocabulary cannot write; they are left out."
+      )
+    }
+    var ids = tokens.ids
+    let begins = arguments.flag("--bos") || !arguments.flag("--no-bos") && loaded.tokenizer.addsBOS
+    if begins && !isChat {
+      guard let bos = loaded.tokenizer.bos else {
+        throw CommandError(
+          .usage, "--bos: \(loaded.name) has no beginning-of-text token; leave --bos out.")
+      }
+      ids.insert(bos, at: 0)
+    }
+    return .init(text: whole, ids: ids)
+  }
+
+  private static func target(_ arguments: Arguments, _ loaded: LoadedModel) throws -> Int? {
+    guard let text = try arguments.value("--target") else { return nil }
+    let ids = loaded.tokenizer.encode(text).ids
+    guard ids.count == 1 else {
+      throw CommandError(
+        .usage,
+        "--target '\(text)': the text is \(ids.count) tokens; give exactly one (with its leading "
+          + "space, if it has one).")
+    }
+    return ids[0]
+  }
+
+  private static func write(
+    _ result: LensResult, _ outputs: [ExplainRequest.Output], top: Int, _ common: CommonOptions
+  ) throws {
+    for output in outputs {
+      let data =
+        switch output.format {
+        case .json: try result.encoded()
+        case .csv: Data(LensReport.csv(for: result).utf8)
+        case .html: Data(try LensReport.page(for: result).utf8)
+        }
+      if let file = output.file {
+        try file.write(data)
+      } else {
+        try Terminal.write(String(decoding: data, as: UTF8.self))
+      }
+    }
+    if outputs.allSatisfy({ $0.file != nil }) {
+      try Terminal.write(LensReport.text(for: result, style: Terminal.style, top: top))
+    }
+    for file in outputs.compactMap(\.file) where !common.isQuiet {
+      Terminal.note("Wrote \(file.path)")
+    }
+  }
+
+  static let help = """
+    usage: telescope lens show [options] "text"
+           telescope lens show [options] -        the text from standard input
+
+    Reads the state of every layer at every position with the model's own final norm and head,
+    as if no layer followed (logit lens), or through a tuned lens. Each cell has the most
+    probable tokens and, for the token that comes next, probability, logit and rank; the
+    entropy; and KL(model | lens), which is 0 at the model's own output.
+
+    What is read
+      --lens FILE              a tuned lens: safetensors, params.pt, or the folder of one
+      --unverified-lens        use a lens that does not say that it is for this very model file
+      --moment M               before, middle (after attention) or after (default) each block
+      --layers L …             numbers from 0, and 'embedding' (default all)
+      --k N                    N layers, evenly spaced, the last included
+      --positions P …          positions, from 0 (default all)
+      --target TOKEN           this token's numbers everywhere (default: the next token of the
+                               text; at its end, the model's own choice)
+      --answer TEXT            a continuation of the text, whose tokens are read as targets
+      --ids ID …               the text as token ids
+      --chat                   wrap the text in the model's chat template
+      --bos, --no-bos          begin with the beginning-of-text token, or not
+                               (default: as the model's files say)
+      --top N                  most probable tokens listed per cell (default 5)
+
+    Where to
+      --json FILE              everything, schema telescope/lens/1 (- for standard output)
+      --csv FILE               one line per position and layer
+      --html FILE              one page that needs no network
+      --reproducible           leave out wall times, so that the same run gives the same bytes
+
+    Everywhere
+    \(CommonOptions.help)
+
+    """
+}
