@@ -61,7 +61,8 @@ extension Explainer {
 
     // g = P(γ ∘ u) / ρ at each explained position.
     let last = trace.state(model.shape.layers - 1).to(.float64, on: .cpu)
-    let states = head.norm.kind == .layer ? last - last.mean(along: 1, keepingDimension: true) : last
+    let states =
+      head.norm.kind == .layer ? last - last.mean(along: 1, keepingDimension: true) : last
     let scale = ((states * states).mean(along: 1, keepingDimension: true) + head.norm.epsilon)
       .reciprocalSquareRoot
     var gradients = directions.vectors * head.norm.weight.to(.float64, on: .cpu) * scale

@@ -147,7 +147,8 @@ extension Explainer {
       nodes: nodes, tolerance: tolerance, layers: path.layers,
       onsetFraction: method.onsetFraction,
       depth: options.splits ? options.depth.rawValue : nil,
-      neurons: options.neurons == .none ? nil : options.neurons == .all ? -1 : options.neurons.count,
+      neurons: options.neurons == .none
+        ? nil : options.neurons == .all ? -1 : options.neurons.count,
       completion: options.reading?.kind == .completion ? options.reading?.file : nil,
       lens: options.reading?.kind == .translator ? options.reading?.file : nil)
   }

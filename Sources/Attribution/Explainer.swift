@@ -109,7 +109,7 @@ public struct Explainer {
   ) throws -> ExplainResult {
     let model = loaded.model
     let count = model.shape.layers
-    try options.check()
+    try options.validate()
     let path = try StatePath(options, layers: count)
     var method = options.method
     method.rowsPerSweep = try estimate(prompt, options, path).rowsPerSweep(within: options.memory)
@@ -142,7 +142,8 @@ public struct Explainer {
       explanations.append(span)
     }
     let warnings =
-      start.warnings + checkWarnings(explanations, options) + contrastWarnings.map { "In the contrast: " + $0 }
+      start.warnings + checkWarnings(explanations, options)
+      + contrastWarnings.map { "In the contrast: " + $0 }
       + certificateWarnings(explanations, method, options)
 
     return ExplainResult(
@@ -150,7 +151,8 @@ public struct Explainer {
       model: describeModel(), device: model.device.name, prompt: prompt.text,
       promptTokens: prompt.ids.count, tokens: trace.text.map(describe),
       method: describe(options, method, path), baselineText: options.baseline.text,
-      seed: options.isSampled ? options.seed : nil, contrast: contrast, explanations: explanations, warnings: warnings,
+      seed: options.isSampled ? options.seed : nil, contrast: contrast, explanations: explanations,
+      warnings: warnings,
       timingsMs: [
         "forward": forward, "attribution": attribution, "total": clock.total,
       ])

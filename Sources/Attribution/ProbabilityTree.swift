@@ -94,15 +94,18 @@ struct PathSplit {
         integrals[index].cells.contains { blocks[$0].contains(layer) }
       }
       guard !rows.isEmpty else { continue }
-      let found = try components?.scores(
-        of: layer, rows.map { integrals[$0].prediction }, gradients.selecting(rows, along: 0)) ?? []
+      let found =
+        try components?.scores(
+          of: layer, rows.map { integrals[$0].prediction }, gradients.selecting(rows, along: 0))
+        ?? []
       var column = [BlockScores?](repeating: nil, count: integrals.count)
       for (row, scores) in zip(rows, found) { column[row] = scores }
       byBlock[layer] = column
     }
     let products = try integrals.enumerated().map { row, integral -> [Double] in
       guard !extras.isEmpty else { return [] }
-      return try (extraVectors[integral.prediction]
+      return try
+        (extraVectors[integral.prediction]
         * gradients.slice(row..<row + 1, along: 0)).sum(along: 1).values()
     }
     return integrals.enumerated().map { row, integral in

@@ -172,7 +172,7 @@ extension Explainer.Options {
   }
 
   /// Refuses choices that contradict each other.
-  func check() throws {
+  func validate() throws {
     func refuse(_ message: String) -> AttributionError { AttributionError(.usage, message) }
     let walks = splits || path != .chain || reading != nil || check != nil
     if compatible && (walks || !otherPaths.isEmpty || !otherBaselines.isEmpty) {

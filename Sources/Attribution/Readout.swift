@@ -173,7 +173,9 @@ public struct Readout {
       let chosen = start..<min(rows.count, start + 64)
       // As many for every row; a token may stand twice.
       let ids = chosen.map { row in
-        rows[row].top.map(\.index) + [questions[row].token, questions[row].versus ?? questions[row].token]
+        rows[row].top.map(\.index) + [
+          questions[row].token, questions[row].versus ?? questions[row].token,
+        ]
       }
       let count = ids[0].count
       let weights = weight.selecting(Array(ids.joined()), along: 0).to(.float64, on: .cpu)

@@ -15,16 +15,25 @@ enum ExplainCommand {
         throw CommandError(
           .usage, "--loop reads prompts from standard input; leave out '\(word)'.")
       }
-      try loop(session(common, request), isAsking: !common.isQuiet)
+      try loop(session(common, request), request, isAsking: !common.isQuiet)
     } else {
       let prompt = try prompt(arguments.rest, request)
       for output in request.outputs { try output.file?.check() }
-      try write(session(common, request).explain(prompt), request, common)
+      let result = try session(common, request).explain(prompt)
+      try request.write(common) { format in
+        switch format {
+        case .json: try result.encoded()
+        case .csv: Data(CSVReport.text(for: result).utf8)
+        case .html: Data(try HTMLReport.page(for: result).utf8)
+        }
+      } onScreen: {
+        TerminalReport.text(for: result, style: Terminal.style, top: request.top ?? 10)
+      }
     }
   }
 
   /// Loads the model while its hash is computed beside it.
-  private static func session(
+  static func session(
     _ common: CommonOptions, _ request: ExplainRequest
   ) throws -> ExplainSession {
     let model = try ModelLocation.find(common.model)
@@ -32,7 +41,7 @@ enum ExplainCommand {
     return try ExplainSession(common.load(model), hash: hash, common, request)
   }
 
-  private static func prompt(_ words: [String], _ request: ExplainRequest) throws -> String {
+  static func prompt(_ words: [String], _ request: ExplainRequest) throws -> String {
     if request.ids != nil {
       guard words.isEmpty else {
         throw CommandError(.usage, "--ids gives the prompt; leave out '\(words[0])'.")
@@ -67,32 +76,10 @@ enum ExplainCommand {
     return text
   }
 
-  private static func write(
-    _ result: ExplainResult, _ request: ExplainRequest, _ common: CommonOptions
-  ) throws {
-    for output in request.outputs {
-      let data =
-        switch output.format {
-        case .json: try result.encoded()
-        case .csv: Data(CSVReport.text(for: result).utf8)
-        case .html: Data(try HTMLReport.page(for: result).utf8)
-        }
-      if let file = output.file {
-        try file.write(data)
-      } else {
-        try Terminal.write(String(decoding: data, as: UTF8.self))
-      }
-    }
-    if request.outputs.allSatisfy({ $0.file != nil }) {
-      try Terminal.write(TerminalReport.text(for: result, style: Terminal.style))
-    }
-    for file in request.outputs.compactMap(\.file) where !common.isQuiet {
-      Terminal.note("Wrote \(file.path)")
-    }
-  }
-
   /// Prompt after prompt; an error ends only the prompt it is about.
-  private static func loop(_ session: ExplainSession, isAsking: Bool) throws {
+  private static func loop(
+    _ session: ExplainSession, _ request: ExplainRequest, isAsking: Bool
+  ) throws {
     let asks = isAsking && Terminal.isTerminal(STDIN_FILENO)
     let lines = InputLines()
     while true {
@@ -101,7 +88,8 @@ enum ExplainCommand {
       if line.isEmpty { continue }
       do {
         let result = try session.explain(text(line, "This line"))
-        try Terminal.write(TerminalReport.text(for: result, style: Terminal.style))
+        try Terminal.write(
+          TerminalReport.text(for: result, style: Terminal.style, top: request.top ?? 10))
       } catch {
         Terminal.note("telescope: " + CommandError(error).message)
       }
@@ -135,15 +123,41 @@ enum ExplainCommand {
                                final-of:TEXT
       --target T               prob (default), logprob, logit, prob-diff:TOKEN,
                                logit-diff:TOKEN, entropy, kl
+      --completion FILE        read each state with the later layers' mean updates added
+                               (telescope lens means makes the file)
+      --lens FILE              read each state through a tuned lens
+      --unverified-lens        use a file that does not say that it is for this model file
       --estimator E            observed (default), gradient, gauss
       --nodes N                steps of gradient (default 64) or nodes of gauss (default 16)
-      --tol X                  gauss: double the nodes until each layer is this exact
+      --tol X                  integrals: double the nodes until every sum is this exact
+                               (default 1e-4; estimator gauss: none)
       --onset F                share of all |Δ| at which the onset layer is reached
                                (default 0.5)
-      --top N                  most probable tokens listed per layer (default 5)
+      --top N                  most probable tokens listed per layer (default 5), and the most
+                               parts listed on screen (default 10)
       --compat iglens          the published script's numbers, for comparison: its hidden
                                states count as layers, and unless given, baseline mean-all
                                and estimator gradient
+
+    What each layer is made of
+      --depth D                layer (default), block (attention and MLP), head, token (what each
+                               head carried from each token of the text)
+      --neurons N|all          the N neurons of each layer that count most
+
+    How much the choices matter
+      --path P                 chain (default), straight, shapley
+      --paths all              every path beside it: each layer's range, and rank correlations
+      --baselines all          every baseline beside it
+      --orders N               shapley: how many orders are sampled, where the layers are more than
+                               10 (default 32)
+
+    What happens without a part
+      --check                  replace each layer (with --depth and --neurons each part) in the
+                               model, and compare with what its score predicts
+      --replace R …            by its mean, by zero, by a resample (default: each)
+      --at position|all        at the explained position (default), or at every position
+      --reference FILE         take means and resamples from these texts, one a line
+      --seed N                 of what is sampled (default 0)
 
     Where to
       --json FILE              everything, schema telescope/explain/1 (- for standard output)

@@ -21,6 +21,13 @@ struct ExplainRequest {
     }
   }
 
+  struct Check {
+    var replacements: [CausalCheck.Replacement]
+    var scope: CausalCheck.Scope
+    /// A text file, one text a line.
+    var reference: String?
+  }
+
   enum TargetChoice {
     case plain(Target)
     case difference(Target, from: String)
@@ -40,7 +47,7 @@ struct ExplainRequest {
   var target: TargetChoice
   var estimator: Estimator
   var onset: Double
-  var top: Int
+  var top: Int?
   var isCompatible: Bool
   var depth: Depth
   var neurons: NeuronChoice
@@ -49,6 +56,10 @@ struct ExplainRequest {
   var otherBaselines: [Baseline]
   var tolerance: Double?
   var seed: Int?
+  var check: Check?
+  var completion: String?
+  var lens: String?
+  var isUnverifiedLens: Bool
   var outputs: [Output]
   var isReproducible: Bool
 
@@ -61,13 +72,17 @@ struct ExplainRequest {
     "--tol": .value, "--onset": .value, "--top": .value, "--json": .value, "--csv": .value,
     "--html": .value, "--depth": .value, "--neurons": .value, "--path": .value,
     "--paths": .value, "--baselines": .value, "--orders": .value, "--seed": .value,
+    "--check": .alone, "--replace": .list { CausalCheck.Replacement(rawValue: $0) != nil },
+    "--at": .value, "--reference": .value, "--completion": .value, "--lens": .value,
+    "--unverified-lens": .alone,
   ]
 
   @Sendable private static func isCount(_ word: String) -> Bool {
     Int(word).map { $0 >= 0 } ?? false
   }
 
-  init(_ arguments: Arguments) throws {
+  /// Reads the words; `integrates` says that the command has integrals whatever is asked of it.
+  init(_ arguments: Arguments, integrates: Bool = false) throws {
     isLoop = arguments.flag("--loop")
     isChat = arguments.flag("--chat")
     everyToken = arguments.flag("--every-token")
@@ -97,15 +112,19 @@ struct ExplainRequest {
     tolerance = try Self.tolerance(arguments)
     onset =
       try arguments.number("--onset", "a share above 0 and up to 1") { $0 > 0 && $0 <= 1 } ?? 0.5
-    top = try arguments.integer("--top", in: 0...1000) ?? 5
+    top = try arguments.integer("--top", in: 0...1000)
+    check = try Self.check(arguments)
+    completion = try arguments.value("--completion")
+    lens = try arguments.value("--lens")
+    isUnverifiedLens = arguments.flag("--unverified-lens")
     outputs = try Format.allCases.compactMap { format in
       try arguments.value(format.option).map { Output(format, path: $0) }
     }
-    try checkTogether(arguments)
+    try checkTogether(arguments, integrates: integrates)
   }
 
   /// Refuses options that contradict each other, so that none is read and ignored.
-  private func checkTogether(_ arguments: Arguments) throws {
+  private func checkTogether(_ arguments: Arguments, integrates: Bool) throws {
     func choose(_ options: String...) throws {
       let chosen = options.filter { arguments.flag($0) }
       if chosen.count > 1 {
@@ -126,15 +145,32 @@ struct ExplainRequest {
         "--target kl measures against the model's own output, which --compat iglens does not have; "
           + "leave one out.")
     }
-    if tolerance != nil && !isIntegrating {
+    if tolerance != nil && !isIntegrating && !integrates {
       throw CommandError(
         .usage,
         "--tol goes with integrals: --estimator gauss, --depth, --neurons, --path straight or "
           + "--paths all; leave it out.")
     }
-    for option in ["--orders", "--seed"] where arguments.has(option) && !isSampling {
+    if arguments.has("--orders") && !isSampling {
+      throw CommandError(.usage, "--orders goes with --path shapley or --paths all; leave it out.")
+    }
+    if seed != nil && !isDrawing {
       throw CommandError(
-        .usage, "\(option) goes with --path shapley or --paths all; leave it out.")
+        .usage,
+        "--seed goes with --path shapley, --paths all or --check by resampling; leave it out.")
+    }
+    if isUnverifiedLens && lens == nil && completion == nil {
+      throw CommandError(
+        .usage, "--unverified-lens goes with --lens or --completion; leave it out.")
+    }
+    if lens != nil && completion != nil {
+      throw CommandError(.usage, "--lens and --completion contradict each other; give one.")
+    }
+    if completion != nil {
+      for option in ["--baseline", "--baselines"] where arguments.has(option) {
+        throw CommandError(
+          .usage, "--completion sets the baseline to the mean state; leave out \(option).")
+      }
     }
     if contrast?.isEmpty == true {
       throw CommandError(.usage, "--contrast: the text is empty; give another prompt.")
@@ -186,8 +222,25 @@ struct ExplainRequest {
         + "prob-diff:TOKEN, logit-diff:TOKEN.")
   }
 
-  private static func tolerance(_ arguments: Arguments) throws -> Double? {
+  static func tolerance(_ arguments: Arguments) throws -> Double? {
     try arguments.number("--tol", "a number above 0 and below 1") { $0 > 0 && $0 < 1 }
+  }
+
+  private static func check(_ arguments: Arguments) throws -> Check? {
+    let replacements = try arguments.list("--replace")?
+      .compactMap(CausalCheck.Replacement.init(rawValue:))
+    let scope = try arguments.choice("--at", CausalCheck.Scope.allCases, \.rawValue)
+    let reference = try arguments.value("--reference")
+    guard arguments.flag("--check") else {
+      for option in ["--replace", "--at", "--reference"] where arguments.has(option) {
+        throw CommandError(.usage, "\(option) goes with --check; leave it out.")
+      }
+      return nil
+    }
+    return Check(
+      replacements: CausalCheck.Replacement.allCases.filter {
+        replacements?.contains($0) ?? true
+      }, scope: scope ?? .position, reference: reference)
   }
 
   private static func neurons(_ arguments: Arguments) throws -> NeuronChoice {
@@ -200,11 +253,16 @@ struct ExplainRequest {
   private var isIntegrating: Bool {
     if case .adaptive = estimator { return true }
     return depth != .layer || neurons != .none || path == .straight || !otherPaths.isEmpty
+      || check != nil
   }
 
   private var isSampling: Bool {
     if case .shapley = path { return true }
     return !otherPaths.isEmpty
+  }
+
+  private var isDrawing: Bool {
+    isSampling || check?.replacements.contains(.resample) == true
   }
 
   private static func estimator(

@@ -25,12 +25,59 @@ struct ExplainSession {
 
   /// Explains one prompt, showing progress.
   func explain(_ text: String) throws -> ExplainResult {
+    try asking(text) { prompt, options, notes in
+      let estimate = try explainer.estimate(prompt, options)
+      let tokens = estimate.predictions == 1 ? "1 token" : "\(estimate.predictions) tokens"
+      Progress.current.describe(
+        "\(tokens), about \(Int(2e-9 * estimate.multiplications)) GFLOP and "
+          + "\(estimate.bytes / 1_000_000 + 1) MB")
+      var result = try explainer.explain(prompt, options, progress: Progress.current.update)
+      result.model.sha256 = try hash.value()
+      result.warnings = notes + result.warnings
+      if request.isReproducible { result.timingsMs = nil }
+      return result
+    }
+  }
+
+  /// Splits one prompt's logits over what wrote them.
+  func directLogits(_ text: String, centred: Bool) throws -> DirectLogitResult {
+    try asking(text) { prompt, options, notes in
+      var result = try explainer.directLogits(prompt, options, centred: centred)
+      result.model.sha256 = try hash.value()
+      result.warnings = notes + result.warnings
+      if request.isReproducible { result.timingsMs = nil }
+      return result
+    }
+  }
+
+  /// Explains one prompt by several methods.
+  func compare(_ text: String) throws -> CompareResult {
+    try asking(text) { prompt, options, notes in
+      var result = try explainer.compare(prompt, options)
+      result.model.sha256 = try hash.value()
+      result.warnings = notes + result.warnings
+      if request.isReproducible { result.timingsMs = nil }
+      return result
+    }
+  }
+
+  /// Gathers what the request asks of a prompt.
+  private func asking<Result>(
+    _ text: String,
+    _ answer: (Explainer.Prompt, Explainer.Options, _ notes: [String]) throws -> Result
+  ) throws -> Result {
     Progress.current.begin("Explaining", quiet: common.isQuiet)
     defer { Progress.current.end() }
     var notes: [String] = []
     let prompt =
       try request.ids.map { Explainer.Prompt(text: loaded.tokenizer.decode($0), ids: $0) }
       ?? self.prompt(text, "The prompt", &notes)
+    return try answer(prompt, options(for: prompt, &notes), notes)
+  }
+
+  private func options(
+    for prompt: Explainer.Prompt, _ notes: inout [String]
+  ) throws -> Explainer.Options {
     var options = Explainer.Options()
     options.continuation = continuation(after: prompt, &notes)
     options.layers = request.layers
@@ -44,9 +91,15 @@ struct ExplainSession {
     options.otherBaselines = request.otherBaselines
     options.rule = .certified(tolerance: request.tolerance ?? 1e-4)
     options.seed = request.seed ?? 0
+    options.reading = try reading(&notes)
+    options.check = try request.check.map { check in
+      CheckOptions(
+        replacements: check.replacements, scope: check.scope,
+        reference: try check.reference.map(referenceTexts) ?? [])
+    }
     options.method.estimator = request.estimator
     options.method.onsetFraction = request.onset
-    options.method.top = request.top
+    options.method.top = request.top ?? 5
     switch request.target {
     case .plain(let target): options.method.target = target
     case .difference(let target, let token):
@@ -57,16 +110,42 @@ struct ExplainSession {
       options.baselineIDs = begin(ids(of: text, "The text of the baseline", &notes))
     }
     options.contrast = try request.contrast.map { try self.prompt($0, "The contrast", &notes) }
-    let estimate = try explainer.estimate(prompt, options)
-    let tokens = estimate.predictions == 1 ? "1 token" : "\(estimate.predictions) tokens"
-    Progress.current.describe(
-      "\(tokens), about \(Int(2e-9 * estimate.multiplications)) GFLOP and "
-        + "\(estimate.bytes / 1_000_000 + 1) MB")
-    var result = try explainer.explain(prompt, options, progress: Progress.current.update)
-    result.model.sha256 = try hash.value()
-    result.warnings = notes + result.warnings
-    if request.isReproducible { result.timingsMs = nil }
-    return result
+    return options
+  }
+
+  /// The tuned lens or the means through which states are read.
+  private func reading(_ notes: inout [String]) throws -> StateReading? {
+    func url(_ path: String) -> URL {
+      URL(fileURLWithPath: (path as NSString).expandingTildeInPath)
+    }
+    if let path = request.lens {
+      let lens = try TunedLens(
+        at: url(path), for: loaded, modelHash: hash.value(), unverified: request.isUnverifiedLens)
+      return lens.reading
+    }
+    guard let path = request.completion else { return nil }
+    let means = try MeanUpdates(
+      load: url(path), for: loaded, modelHash: hash.value(), unverified: request.isUnverifiedLens)
+    return means.reading(from: url(path).lastPathComponent)
+  }
+
+  /// The texts of `--reference`, one a line.
+  private func referenceTexts(_ path: String) throws -> [[Int]] {
+    let url = URL(fileURLWithPath: (path as NSString).expandingTildeInPath)
+    let file = try MappedFile(url)
+    guard let text = file.withBytes({ String(validating: $0, as: UTF8.self) }) else {
+      throw CommandError(
+        .badData, "--reference '\(path)': the file is not UTF-8 text; convert it first.")
+    }
+    var unused: [String] = []
+    let texts = text.split(whereSeparator: \.isNewline).map {
+      begin(ids(of: String($0), "A reference text", &unused))
+    }.filter { !$0.isEmpty }
+    guard !texts.isEmpty else {
+      throw CommandError(
+        .badData, "--reference '\(path)': the file has no text; give one text a line.")
+    }
+    return texts
   }
 
   private func prompt(

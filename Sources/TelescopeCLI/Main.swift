@@ -40,6 +40,10 @@ struct Main {
       try ExplainCommand.run(Array(words.dropFirst()))
     case "lens":
       try LensCommand.run(Array(words.dropFirst()))
+    case "dla":
+      try DirectLogitCommand.run(Array(words.dropFirst()))
+    case "compare":
+      try CompareCommand.run(Array(words.dropFirst()))
     case nil:
       throw CommandError(
         .usage,
@@ -47,7 +51,9 @@ struct Main {
           + "telescope --help.")
     case let word?:
       throw CommandError(
-        .usage, "Unknown command '\(word)'; the commands are: explain, lens. See telescope --help.")
+        .usage,
+        "Unknown command '\(word)'; the commands are: explain, lens, dla, compare. See "
+          + "telescope --help.")
     }
   }
 
@@ -58,12 +64,16 @@ struct Main {
 
     usage: telescope explain [options] "prompt"
            telescope lens show|train|means [options]
+           telescope dla [options] "prompt"
+           telescope compare [options] "prompt"
 
       explain     split the probability of each token over the layers that produce it
       lens        read every layer's state as if it were the last (logit lens, tuned lens)
+      dla         split the logit of each token over everything that wrote it
+      compare     several methods side by side, layer by layer
 
-    telescope explain --help and telescope lens --help list their options; telescope --version
-    prints the version.
+    telescope explain --help lists the options of explain, and so on; telescope --version prints
+    the version.
 
     """
 }
