@@ -205,7 +205,8 @@ struct Waterfall {
     let change = column("change") { row in
       words(quantity.change(rounding.difference(row.start, row.end)))
     }
-    let spread = column("range") { range(of: $0.layers) }
+    let range = LayerRange(of: explanation, decimals: quantity.decimals, glyphs: style.glyphs)
+    let spread = column("range") { range.text(of: $0.layers) }
     let lens = column(
       "lens",
       ends: (
@@ -226,32 +227,6 @@ struct Waterfall {
       $0.last.entropy.map { words(Quantity.fixed($0, 2, signed: false)) }
     }
     return [change, spread, lens, increment, contrast, difference, rank, entropy].compactMap { $0 }
-  }
-
-  /// The least and the largest change over paths and baselines; of a fold, of its sum.
-  private func range(of group: Range<Int>) -> String? {
-    var low: Double
-    var high: Double
-    let layers = explanation.attributions[group]
-    if layers.count == 1, let layer = layers.first {
-      guard let least = layer.low, let most = layer.high else { return nil }
-      (low, high) = (least, most)
-    } else {
-      let others = (explanation.alternatives ?? []).map(\.values).filter {
-        $0.count == explanation.attributions.count
-      }
-      guard !others.isEmpty, layers.allSatisfy({ $0.low != nil }) else { return nil }
-      let sums = others.map { $0[group].reduce(0, +) } + [layers.reduce(0) { $0 + $1.value }]
-      (low, high) = (sums.min() ?? 0, sums.max() ?? 0)
-    }
-    // Two digits fewer than the change: it is a spread, and nothing adds up to it.
-    let decimals = max(2, quantity.decimals - 2)
-    let rounding = Rounding(decimals: decimals)
-    (low, high) = (rounding.rounded(low), rounding.rounded(high))
-    func text(_ value: Double) -> String {
-      style.glyphs.words(Quantity.fixed(value, decimals, signed: true))
-    }
-    return text(low) + (style.glyphs.isASCII ? " .. " : " … ") + text(high)
   }
 
   /// The columns that leave the bars enough room, the top tokens last.
