@@ -38,7 +38,10 @@ struct Waterfall {
     for layer in layers { levels.append(levels[levels.count - 1] + layer.value) }
     self.levels = levels
     let onset = layers.firstIndex { $0.layer == explanation.onsetLayer }
-    let weights = layers.map { max(abs($0.value), abs($0.contrastIncrement ?? 0)) }
+    // A layer that another path credits is worth a row, however little this one gives it.
+    let weights = layers.map { layer in
+      [layer.value, layer.contrastIncrement, layer.low, layer.high].map { abs($0 ?? 0) }.max() ?? 0
+    }
     let groups = LayerGroups.split(
       weights: weights, limit: rows, alone: Set([onset].compactMap { $0 }))
     self.rows = groups.map { group in

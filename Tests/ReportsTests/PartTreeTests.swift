@@ -164,6 +164,20 @@ struct PartTreeTests {
     #expect(report.contains(" · integrals 16 nodes, all converged to 1e-4\n"))
   }
 
+  @Test("A layer that another path credits has a row of its own in the waterfall")
+  func ranges() {
+    var result = TreeSample.full
+    for layer in 0..<27 {
+      result.explanations[0].attributions[layer].low = -0.0001
+      result.explanations[0].attributions[layer].high = layer == 12 ? 0.4 : 0.0001
+    }
+    let report = text(result, 80)
+    #expect(report.contains("\n      0–11  "))
+    let row = report.split(separator: "\n").first { $0.hasPrefix("        12  ") }
+    #expect(row?.contains("0.000 … +0.400") == true)
+    #expect(report.contains("\n     13–26  "))
+  }
+
   @Test("The way shown above is named as the correlations name it")
   func mainPath() {
     var result = TreeSample.small
