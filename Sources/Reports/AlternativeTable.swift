@@ -17,7 +17,7 @@ struct AlternativeTable {
     let others = explanation.alternatives ?? []
     guard !others.isEmpty else { return [] }
     let words = style.glyphs.words
-    let main = result.method.path + "/" + result.method.baseline
+    let main = main(beside: others)
     func shown(_ name: String) -> String { TerminalReport.shown(name, style: style) }
     let names = [main] + others.map { $0.path + "/" + $0.baseline }
     let correlations =
@@ -59,6 +59,14 @@ struct AlternativeTable {
     let indent = style.width < 60 ? 0 : 2
     return [TerminalLine("other paths and baselines", .strong)]
       + table.lines(style: style, indent: indent)
+  }
+
+  /// The name of the way that the waterfall shows, as the correlations have it.
+  private func main(beside others: [Alternative]) -> String {
+    let known = Set(others.map { $0.path + "/" + $0.baseline })
+    let compared = (explanation.rankCorrelations ?? []).flatMap { [$0.first, $0.second] }
+    return compared.first { !known.contains($0) }
+      ?? result.method.path + "/" + result.method.baseline
   }
 
   /// The correlation of two ways, in either order.

@@ -78,7 +78,9 @@ public enum TerminalReport {
     if let text = result.baselineText { baseline += " " + quoted(text, style: style) }
     var estimator = method.estimator
     if let nodes = method.nodes { estimator += " \(nodes)" }
-    if let tolerance = method.tolerance { estimator += " to \(tolerance)" }
+    // Beside another estimator the tolerance is that of the integrals behind the parts.
+    let isGauss = method.estimator == "gauss"
+    if let tolerance = method.tolerance, isGauss { estimator += " to \(tolerance)" }
     let model = [
       DisplayText.cut(
         shown(result.model.name, style: style), to: style.width, ellipsis: glyphs.ellipsis),
@@ -89,6 +91,7 @@ public enum TerminalReport {
       "target " + method.target, "path " + method.path, "baseline " + baseline,
       "estimator " + estimator,
     ]
+    if let tolerance = method.tolerance, !isGauss { parts.append("integrals to \(tolerance)") }
     if let file = method.completion { parts.append("completion " + shown(file, style: style)) }
     if let file = method.lens { parts.append("lens " + shown(file, style: style)) }
     let title = DisplayText.joined(model, by: glyphs.dot, to: style.width, indent: "  ")

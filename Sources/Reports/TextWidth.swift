@@ -194,7 +194,7 @@ package enum DisplayText {
       } else if columns(joined) <= width {
         line = joined
       } else {
-        lines += wrapped(line, to: width, indent: indent)
+        lines += columns(line) <= width ? [line] : wrapped(line, to: width, indent: indent)
         line = indent + phrase
       }
     }

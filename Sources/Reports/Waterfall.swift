@@ -38,7 +38,10 @@ struct Waterfall {
     for layer in layers { levels.append(levels[levels.count - 1] + layer.value) }
     self.levels = levels
     let onset = layers.firstIndex { $0.layer == explanation.onsetLayer }
-    let weights = layers.map { max(abs($0.value), abs($0.contrastIncrement ?? 0)) }
+    // A layer that another path credits is worth a row, however little this one gives it.
+    let weights = layers.map { layer in
+      [layer.value, layer.contrastIncrement, layer.low, layer.high].map { abs($0 ?? 0) }.max() ?? 0
+    }
     let groups = LayerGroups.split(
       weights: weights, limit: rows, alone: Set([onset].compactMap { $0 }))
     self.rows = groups.map { group in
@@ -205,7 +208,8 @@ struct Waterfall {
     let change = column("change") { row in
       words(quantity.change(rounding.difference(row.start, row.end)))
     }
-    let spread = column("range") { range(of: $0.layers) }
+    let range = LayerRange(of: explanation, decimals: quantity.decimals, glyphs: style.glyphs)
+    let spread = column("range") { range.text(of: $0.layers) }
     let lens = column(
       "lens",
       ends: (
@@ -226,32 +230,6 @@ struct Waterfall {
       $0.last.entropy.map { words(Quantity.fixed($0, 2, signed: false)) }
     }
     return [change, spread, lens, increment, contrast, difference, rank, entropy].compactMap { $0 }
-  }
-
-  /// The least and the largest change over paths and baselines; of a fold, of its sum.
-  private func range(of group: Range<Int>) -> String? {
-    var low: Double
-    var high: Double
-    let layers = explanation.attributions[group]
-    if layers.count == 1, let layer = layers.first {
-      guard let least = layer.low, let most = layer.high else { return nil }
-      (low, high) = (least, most)
-    } else {
-      let others = (explanation.alternatives ?? []).map(\.values).filter {
-        $0.count == explanation.attributions.count
-      }
-      guard !others.isEmpty, layers.allSatisfy({ $0.low != nil }) else { return nil }
-      let sums = others.map { $0[group].reduce(0, +) } + [layers.reduce(0) { $0 + $1.value }]
-      (low, high) = (sums.min() ?? 0, sums.max() ?? 0)
-    }
-    // Two digits fewer than the change: it is a spread, and nothing adds up to it.
-    let decimals = max(2, quantity.decimals - 2)
-    let rounding = Rounding(decimals: decimals)
-    (low, high) = (rounding.rounded(low), rounding.rounded(high))
-    func text(_ value: Double) -> String {
-      style.glyphs.words(Quantity.fixed(value, decimals, signed: true))
-    }
-    return text(low) + (style.glyphs.isASCII ? " .. " : " … ") + text(high)
   }
 
   /// The columns that leave the bars enough room, the top tokens last.

@@ -164,6 +164,49 @@ struct PartTreeTests {
     #expect(report.contains(" · integrals 16 nodes, all converged to 1e-4\n"))
   }
 
+  @Test("A layer that another path credits has a row of its own in the waterfall")
+  func ranges() {
+    var result = TreeSample.full
+    for layer in 0..<27 {
+      result.explanations[0].attributions[layer].low = -0.0001
+      result.explanations[0].attributions[layer].high = layer == 12 ? 0.4 : 0.0001
+    }
+    let report = text(result, 80)
+    #expect(report.contains("\n      0–11  "))
+    let row = report.split(separator: "\n").first { $0.hasPrefix("        12  ") }
+    #expect(row?.contains("0.000 … +0.400") == true)
+    #expect(report.contains("\n     13–26  "))
+  }
+
+  @Test("The way shown above is named as the correlations name it")
+  func mainPath() {
+    var result = TreeSample.small
+    result.explanations[0].rankCorrelations = [
+      RankCorrelation(first: "chain/means", second: "chain/zero", spearman: 0.25)
+    ]
+    let report = text(result, 80)
+    #expect(report.contains("  chain/means             1.00      100 %     −3.0e-09   ≤ 32\n"))
+    #expect(report.contains("  chain/zero              0.25      100 %     +1.2e-06   ≤ 64\n"))
+    #expect(report.contains("  straight/mean              ·       33 %     +1.2e-06   ≤ 64\n"))
+  }
+
+  @Test("The heading names the files and the tolerance behind the numbers")
+  func heading() {
+    var result = TreeSample.small
+    result.method.estimator = "observed"
+    result.method.completion = "means.safetensors"
+    result.method.lens = "tuned\u{1B}.safetensors"
+    #expect(
+      text(result, 60).hasPrefix(
+        """
+        SmolLM2-135M-Instruct.Q4_1.gguf · 3 layers · float32 on cpu
+        target prob · path chain · baseline mean
+          estimator observed · integrals to 0.0001
+          completion means.safetensors · lens tuned␛.safetensors
+
+        """))
+  }
+
   @Test("Parts of a segment of several blocks name their block")
   func blocks() throws {
     var result = TreeSample.small

@@ -48,8 +48,9 @@ struct TerminalReportTests {
     for result in [Samples.one, Samples.three, Samples.hostile, Samples.many, TreeSample.small]
       + Samples.kinds
     {
-      // The large result has no text of its own: some widths are enough.
-      for width in stride(from: 20, through: 200, by: result == Samples.many ? 17 : 1) {
+      // The large results have no text of their own: some widths are enough.
+      let step = result == Samples.many || result == TreeSample.small ? 17 : 1
+      for width in stride(from: 20, through: 200, by: step) {
         let lines = text(result, width, unicode: unicode).split(separator: "\n")
         for line in lines {
           #expect(DisplayText.columns(String(line)) <= width, "\(line)")

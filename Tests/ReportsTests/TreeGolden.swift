@@ -153,7 +153,7 @@ enum TreeGolden {
     parts of the change of p
     integrals 16–32 nodes, all converged to
       1e-4
-    closed below 0.007
+      closed below 0.007
       top 4 of each list
     part                        change
     all layers                +0.75170
@@ -320,7 +320,7 @@ enum TreeGolden {
       certificate -3.0e-09, onset layer 2
 
     parts of the change of p
-    integrals 16-32 nodes, all converged to 1e-4
+      integrals 16-32 nodes, all converged to 1e-4
       closed below 0.007, top 4 of each list
       part                         change  root of it
       all layers                 +0.75170             ##########

@@ -179,12 +179,14 @@ function showOthers() {
   const others = explanation && explanation.alternatives || [];
   byId("others").hidden = !others.length;
   if (!others.length) return;
-  const main = `${result.method.path}/${result.method.baseline}`;
+  const known = new Set(others.map((other) => `${other.path}/${other.baseline}`));
+  const main = (explanation.rank_correlations || []).flatMap((pair) => [pair.first, pair.second])
+    .find((name) => !known.has(name)) || `${result.method.path}/${result.method.baseline}`;
   const share = (list) => list && list.length
     ? `${Math.floor(list.filter(Boolean).length * 100 / list.length)}\u2009%` : "";
   const correlation = (name) => (explanation.rank_correlations || []).find((pair) =>
     (pair.first === main && pair.second === name) || (pair.first === name && pair.second === main));
-  const rows = [[main, "1.00", share(explanation.attributions.map((layer) => layer.converged)
+  const rows = [[visible(main), "1.00", share(explanation.attributions.map((layer) => layer.converged)
     .filter((met) => met !== undefined)), tiny(explanation.certificate), ""]];
   for (const other of others) {
     const name = `${other.path}/${other.baseline}`;

@@ -7,7 +7,8 @@ function showParameters() {
   const baseline = method.baseline
     + (result.baseline_text !== undefined ? ` \u201c${visible(result.baseline_text)}\u201d` : "");
   const estimator = method.estimator + (method.nodes !== undefined ? ` ${method.nodes}` : "")
-    + (method.tolerance !== undefined ? `, tol ${method.tolerance}` : "");
+    + (method.tolerance !== undefined && method.estimator === "gauss"
+      ? `, tol ${method.tolerance}` : "");
   const blocks = method.layers.filter((layer) => layer >= 0).length;
   const rows = [
     ["model", visible(model.name)],
@@ -17,6 +18,8 @@ function showParameters() {
     ["estimator", estimator],
     ["layers", `${blocks} of ${model.layers}` + (blocks < method.layers.length ? ", embedding" : "")],
     ["onset at", `${method.onset_fraction} of \u03a3|A|`],
+    method.tolerance !== undefined && method.estimator !== "gauss"
+      && ["integrals to", String(method.tolerance)],
     method.completion !== undefined && ["completion", visible(method.completion)],
     method.lens !== undefined && ["lens", visible(method.lens)],
     result.contrast && ["contrast", `\u201c${visible(result.contrast.prompt)}\u201d`],
