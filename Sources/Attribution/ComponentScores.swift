@@ -139,6 +139,7 @@ struct Components {
   ///   - predictions: indices of explained positions.
   ///   - gradients: ḡ: [predictions, width], float64.
   /// - Returns: one per prediction.
+  /// - Throws: `EngineError` when memory runs out.
   /// - Complexity: no model run; one product of the gradients with each output projection.
   func scores(
     of layer: Int, _ predictions: [Int], _ gradients: Tensor

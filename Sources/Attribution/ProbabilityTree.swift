@@ -199,7 +199,9 @@ struct PathSplit {
   ///
   /// - Parameters:
   ///   - trees: [prediction][segment] nodes.
+  ///   - predictions: their indices.
   ///   - gradient: ḡ of a prediction's segment: [1, width].
+  /// - Throws: `EngineError` when memory runs out.
   func addSources(
     to trees: inout [[[AttributionNode]]], predictions: [Int],
     gradient: (_ row: Int, _ segment: Int) -> Tensor

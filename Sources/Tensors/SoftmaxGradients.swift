@@ -115,6 +115,7 @@ package struct SoftmaxGradients {
   ///   - bias: [length], of the same type, or nil.
   ///   - norms: ‖u_v‖ of all entries: [vocabulary], of the same type, where there is a coarser rule.
   ///   - first: the index of the first entry.
+  /// - Returns: Q, of the type of the logits.
   package func slice(_ logits: Tensor, bias: Tensor?, norms: Tensor?, first: Int) -> Tensor {
     withUnsafePointer(to: path) { path in
       Tensor { ct_path_add(path, logits.handle, bias?.handle, norms?.handle, Int64(first), $0) }

@@ -22,6 +22,7 @@ let checkout = URL(fileURLWithPath: #filePath)
   .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
   .deletingLastPathComponent()
 let reference = checkout.appending(path: "Benchmarks/Reference")
+let python = checkout.appending(path: ".venv/bin/python")
 let modelFile = checkout.appending(path: ".deps/models/SmolLM2-135M-Instruct.Q4_1.gguf")
 let threads = option("--threads").flatMap { Int($0) } ?? 2
 let turns = option("--turns").flatMap { Int($0) } ?? 5
@@ -64,10 +65,31 @@ typealias Task = (name: String, must: Double, aim: Double, ours: () throws -> Vo
   _ name: String, _ unit: String, must: Double, aim: Double, turns: Int, _ body: () throws -> Double
 ) rethrows {
   guard wanted(name) else { return }
-  let values = try (0..<turns).map { _ in try body() }
+  try bound(name, unit, must: must, aim: aim, values: (0..<turns).map { _ in try body() })
+}
+
+@MainActor func bound(
+  _ name: String, _ unit: String, must: Double, aim: Double,
+  values: @autoclosure () throws -> [Double]
+) rethrows {
+  guard wanted(name) else { return }
+  let values = try values()
   let found = Bound(name: name, values: values, unit: unit, must: must, aim: aim)
   bounds.append(found)
   say("\(name): \(found.value) \(unit)")
+}
+
+/// A number that this program prints in a process of its own.
+func child(_ arguments: String...) throws -> Double {
+  let process = Process()
+  let answer = Pipe()
+  process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
+  process.arguments = ["--threads", "\(threads)"] + arguments
+  process.standardOutput = answer
+  try process.run()
+  let text = String(decoding: answer.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+  process.waitUntilExit()
+  return Double(text.trimmingCharacters(in: .whitespacesAndNewlines)) ?? .nan
 }
 
 Engine.threads = threads
@@ -82,8 +104,18 @@ if let index = option("--memory-of").flatMap({ Int($0) }) {
   exit(0)
 }
 
+if CommandLine.arguments.contains("--memory-of-tree") {
+  var options = treeOptions(Array(prompts[0].answer.prefix(1)), depth: .token)
+  options.neurons = .all
+  print(
+    try Memory.peak {
+      _ = try explainer.explain(.init(text: prompts[0].text, ids: prompts[0].ids), options)
+    })
+  exit(0)
+}
+
 let twin = try Twin(
-  python: checkout.appending(path: ".venv/bin/python"),
+  python: python,
   script: reference.appending(path: "iglens_twin.py"), model: modelFile, threads: threads)
 
 @MainActor func explain(_ prompt: Prompt, _ estimator: Estimator, generating: Bool = false) throws {
@@ -184,17 +216,7 @@ for (index, prompt) in prompts.enumerated() {
   try bound(
     "peak memory above the loaded model, \(prompt.tokens) tokens", "MB", must: 150, aim: 60,
     turns: 3
-  ) {
-    let process = Process()
-    let answer = Pipe()
-    process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
-    process.arguments = ["--threads", "\(threads)", "--memory-of", "\(index)"]
-    process.standardOutput = answer
-    try process.run()
-    let text = String(decoding: answer.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    return (Double(text.trimmingCharacters(in: .whitespacesAndNewlines)) ?? .nan) / 1e6
-  }
+  ) { try child("--memory-of", "\(index)") / 1e6 }
 }
 let stored =
   try JSONSerialization.jsonObject(
@@ -215,6 +237,8 @@ if let ordinary = stored?["ordinary"] as? [String: Any], let ids = ordinary["ids
     return zip(result.explanations, known).map { abs($0.modelValue - $1) / $1 }.max() ?? .nan
   }
 }
+
+try treeBenchmarks()
 
 // MARK: - Report
 
