@@ -18,8 +18,7 @@ extension TunedLens {
 extension MeanUpdates {
   /// Reads each state with the later blocks' mean updates added: h_ℓ = r_ℓ + Σ_(k>ℓ) ū_k.
   ///
-  /// - Parameters:
-  ///   - file: the file that they came from, for the result.
+  /// - Parameter file: the file that they came from, for the result.
   /// - Returns: a reading that starts at the model's average state, r̄_0 + Σ_k ū_k.
   public func reading(from file: String) -> StateReading {
     // later[ℓ + 1] = Σ_(k>ℓ) ū_k
