@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 targets=(
-  Tensors StrictJSON Checkpoints Tokenization Results Reports LanguageModels Attribution Telescope
+  Tensors StrictJSON Checkpoints Tokenization Results Reports LanguageModels Attribution Lenses Telescope
 )
 output=Documentation
 

@@ -14,7 +14,7 @@ extension LensTrainer {
   private func agreement(_ modelHash: String) -> [String: String] {
     options.remarks.merging([
       "model_sha256": modelHash, "text_sha256": text.sha256, "length": String(text.length),
-      "dtype": loss.type.name,
+      "dtype": loss.type.name, "device": loaded.model.device.name, "rows": String(rows),
     ]) { own, _ in own }
   }
 

@@ -20,8 +20,10 @@ public struct LensTrainer {
   let training: [Int]
   let heldOut: [Int]
   let loss: LensLoss
-  /// The most rows × vocabulary that are held at once.
-  private let rows: Int
+  /// The rows of a chunk, whose logits are held.
+  let rows: Int
+  /// The sequences of a run.
+  private let together: Int
 
   /// Prepares training.
   ///
@@ -43,7 +45,7 @@ public struct LensTrainer {
     let held = min(count - 1, max(1, Int((options.heldOut * Double(count)).rounded())))
     heldOut = shuffled[0..<held].sorted()
     training = Array(shuffled[held...])
-    rows = try Self.rows(options, loaded.model, sequence: text.length)
+    (rows, together) = try Self.plan(options, loaded.model, sequence: text.length)
     loss = try withEngineErrors {
       withRecording(false) {
         LensLoss(loaded.model.unembedding, loaded.model.type == .float64 ? .float64 : .float32)
@@ -66,28 +68,36 @@ public struct LensTrainer {
       * Double(shape.width * shape.vocabulary)
   }
 
-  /// The rows of a chunk: what suits the machine, or fits the budget.
+  /// How much goes through the network and the head together: what suits the device, or fits the
+  /// budget.
   ///
-  /// Fixed are the translators, their gradients and Adam's three moments, a second copy of the
-  /// unembedding, and a sequence's states; each row of a chunk holds the vocabulary four times.
-  private static func rows(
+  /// Fixed are the translators, their gradients and Adam's three moments, and a second copy of the
+  /// unembedding; each token of a run has its states; each row of a chunk holds the vocabulary four
+  /// times.
+  private static func plan(
     _ options: Options, _ model: any LanguageModel, sequence: Int
-  ) throws -> Int {
+  ) throws -> (rows: Int, together: Int) {
     let shape = model.shape
     let bytes = model.type == .float64 ? 8 : 4
-    let fixed =
+    let best = model.device == .cpu ? 128 : 4096
+    let together = max(1, best / sequence)
+    func fixed(_ together: Int) -> Int {
       5 * shape.layers * shape.width * (shape.width + 1) * bytes
-      + shape.vocabulary * shape.width * bytes
-      + sequence * ((shape.layers + 4) * shape.width + 3 * shape.hidden) * bytes
+        + shape.vocabulary * shape.width * bytes
+        + together * sequence * ((shape.layers + 4) * shape.width + 3 * shape.hidden) * bytes
+    }
     let perRow = (4 * shape.vocabulary + 16 * shape.width) * bytes
-    guard let memory = options.memory else { return min(sequence, 128) }
-    guard fixed + perRow <= memory else {
+    let rows = min(best, together * sequence)
+    guard let memory = options.memory, fixed(together) + rows * perRow > memory else {
+      return (rows, together)
+    }
+    guard fixed(1) + perRow <= memory else {
       throw LensError(
         .memory,
-        "Training needs about \(megabytes(fixed + perRow)) beyond the model and --memory allows "
+        "Training needs about \(megabytes(fixed(1) + perRow)) beyond the model and --memory allows "
           + "\(megabytes(max(0, memory))); allow more, or use a smaller model.")
     }
-    return min(sequence, 128, (memory - fixed) / perRow)
+    return (min(best, sequence, (memory - fixed(1)) / perRow), 1)
   }
 }
 
@@ -181,20 +191,18 @@ extension LensTrainer {
     let scale = 1 / Double(tokensPerStep)
     var gradients: [Tensor] = []
     var total = 0.0
-    for sequence in batch {
-      try visit(sequence) { inputs, model in
-        for (layer, translator) in translators.enumerated() {
-          let value = loss(translator(inputs[layer]), model, gradient: true)
-          total += try value.divergence.sum.scalar()
-          guard let slope = value.gradient.map({ $0 * scale }) else { continue }
-          let weight = slope.transposed(0, 1).matmul(inputs[layer])
-          let bias = slope.sum(along: 0)
-          if gradients.count > 2 * layer {
-            gradients[2 * layer] = gradients[2 * layer] + weight
-            gradients[2 * layer + 1] = gradients[2 * layer + 1] + bias
-          } else {
-            gradients += [weight, bias]
-          }
+    try visit(batch) { inputs, model in
+      for (layer, translator) in translators.enumerated() {
+        let value = loss(translator(inputs[layer]), model, gradient: true)
+        total += try value.divergence.sum.scalar()
+        guard let slope = value.gradient.map({ $0 * scale }) else { continue }
+        let weight = slope.transposed(0, 1).matmul(inputs[layer])
+        let bias = slope.sum(along: 0)
+        if gradients.count > 2 * layer {
+          gradients[2 * layer] = gradients[2 * layer] + weight
+          gradients[2 * layer + 1] = gradients[2 * layer + 1] + bias
+        } else {
+          gradients += [weight, bias]
         }
       }
     }
@@ -223,39 +231,44 @@ extension LensTrainer {
     _ translators: [TunedLens.Translator]?, _ progress: (Double) -> Void
   ) throws -> [Double] {
     var sums = [Double](repeating: 0, count: loaded.model.shape.layers)
-    for (index, sequence) in heldOut.enumerated() {
-      try visit(text.sequences[sequence]) { inputs, model in
-        for layer in sums.indices {
-          let state = translators?[layer](inputs[layer]) ?? inputs[layer]
-          sums[layer] += try loss(state, model, gradient: false).divergence.sum.scalar()
-        }
+    try visit(heldOut.map { text.sequences[$0] }, progress) { inputs, model in
+      for layer in sums.indices {
+        let state = translators?[layer](inputs[layer]) ?? inputs[layer]
+        sums[layer] += try loss(state, model, gradient: false).divergence.sum.scalar()
       }
-      progress(Double(index + 1) / Double(heldOut.count))
     }
     guard sums.allSatisfy(\.isFinite) else { throw LensError.modelNotFinite }
     return sums.map { $0 / Double(heldOutTokens) / log(2) }
   }
 
-  /// Runs a sequence and shows the inputs of all blocks, [rows, width], and the model's own output,
+  /// Runs sequences and shows the inputs of all blocks, [rows, width], and the model's own output,
   /// some rows at a time.
   private func visit(
-    _ sequence: [Int], _ body: (_ inputs: [Tensor], _ model: LensLoss.Model) throws -> Void
+    _ sequences: [[Int]], _ progress: (Double) -> Void = { _ in },
+    _ body: (_ inputs: [Tensor], _ model: LensLoss.Model) throws -> Void
   ) throws {
     let layers = loaded.model.shape.layers
-    var states = [Tensor?](repeating: nil, count: layers + 1)
     let sites = Set([Site.embedding] + (0..<layers).map { .residual($0, .after) })
-    let pass = Pass(sites: sites) { site, value in
-      let layer = if case .residual(let block, _) = site { block + 1 } else { 0 }
-      states[layer] = value.reshaped([sequence.count, -1]).to(loss.type)
-      return value
-    }
-    _ = try loaded.model.run([sequence], pass: pass)
-    let seen = states.compactMap(\.self)
-    for start in stride(from: 0, to: sequence.count, by: rows) {
-      let range = start..<min(sequence.count, start + rows)
-      try withEngineErrors {
-        let chunk = seen.map { $0.slice(range, along: 0) }
-        try body(Array(chunk[0..<layers]), loss.model(chunk[layers]))
+    for first in stride(from: 0, to: sequences.count, by: together) {
+      let batch = Array(sequences[first..<min(sequences.count, first + together)])
+      let count = batch.count * text.length
+      var states = [Tensor?](repeating: nil, count: layers + 1)
+      let pass = Pass(sites: sites) { site, value in
+        let layer = if case .residual(let block, _) = site { block + 1 } else { 0 }
+        states[layer] = value.reshaped([count, -1]).to(loss.type)
+        return value
+      }
+      _ = try loaded.model.run(batch, pass: pass)
+      let seen = states.compactMap(\.self)
+      for start in stride(from: 0, to: count, by: rows) {
+        let range = start..<min(count, start + rows)
+        try withEngineErrors {
+          let chunk = seen.map { $0.slice(range, along: 0) }
+          try body(Array(chunk[0..<layers]), loss.model(chunk[layers]))
+        }
+        progress(
+          (Double(first * text.length) + Double(range.upperBound))
+            / Double(sequences.count * text.length))
       }
     }
   }

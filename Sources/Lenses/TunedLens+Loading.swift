@@ -91,17 +91,15 @@ private struct LensFile {
   func checkConfiguration(_ loaded: LoadedModel) throws {
     guard let configuration else { return }
     let shape = loaded.model.shape
-    for (key, expected, what) in [
-      ("d_model", shape.width, "is wide"), ("num_hidden_layers", shape.layers, "has blocks"),
+    for (key, expected, size) in [
+      ("d_model", shape.width, "is \(shape.width) wide"),
+      ("num_hidden_layers", shape.layers, "has \(shape.layers) blocks"),
     ] {
-      if let found = configuration[key], found.integer != expected {
-        let value = found.integer.map(String.init) ?? found.kind
-        throw LensError(
-          .badData,
-          "\(name): its config.json says '\(key)' \(value) where \(loaded.name) "
-            + (what == "is wide" ? "is \(expected) wide" : "has \(expected) blocks")
-            + "; the lens is for another model.")
-      }
+      guard let found = configuration[key], found.integer != expected else { continue }
+      throw LensError(
+        .badData,
+        "\(name): its config.json says '\(key)' \(found.integer.map(String.init) ?? found.kind) "
+          + "where \(loaded.name) \(size); the lens is for another model.")
     }
     if let kind = configuration["lens_type"], kind.string != "linear_tuned_lens" {
       throw LensError(
@@ -141,7 +139,8 @@ private struct LensFile {
     for (key, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
       let plain = key.hasPrefix("layer_translators.") ? String(key.dropFirst(18)) : key
       let words = plain.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-      guard words.count == 2, let index = Int(words[0]), index >= 0, String(index) == words[0],
+      guard words.count == 2, let index = Int(words[0]), (0..<tensors.count).contains(index),
+        String(index) == words[0],
         ["weight", "bias"].contains(words[1])
       else {
         throw LensError(

@@ -159,6 +159,10 @@ struct TunedLensTests {
     refused(
       "tensor 'unembed.weight' is no part of a tuned lens, whose tensors are 'i.weight' and 'i.bias'; "
         + "name the file of a tuned lens.")
+    try write(file, change: { $0.add("\(Int.max).weight", shape: [1], [Float(0)]) })
+    refused(
+      "tensor '9223372036854775807.weight' is no part of a tuned lens, whose tensors are 'i.weight' and "
+        + "'i.bias'; name the file of a tuned lens.")
     try write(file, change: { $0.remarks["format"] = "telescope/tuned-lens/2" })
     refused(
       "the lens is stored as 'telescope/tuned-lens/2' and this version of Telescope reads "
