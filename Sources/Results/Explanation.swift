@@ -40,9 +40,9 @@ public struct ExplainResult: Codable, Sendable, Equatable {
   public init(
     schema: String = ExplainResult.schemaName, toolVersion: String, model: ModelDescription,
     device: String, id: String? = nil, prompt: String, promptTokens: Int,
-    tokens: [TokenDescription], method: MethodDescription, baselineText: String? = nil, seed: Int? = nil,
-    contrast: ContrastDescription? = nil, explanations: [Explanation], warnings: [String] = [],
-    timingsMs: [String: Double]? = nil
+    tokens: [TokenDescription], method: MethodDescription, baselineText: String? = nil,
+    seed: Int? = nil, contrast: ContrastDescription? = nil, explanations: [Explanation],
+    warnings: [String] = [], timingsMs: [String: Double]? = nil
   ) {
     self.schema = schema
     self.toolVersion = toolVersion

@@ -107,7 +107,6 @@ struct ExplainSession {
     var notes: [String] = []
     var options = try options(&notes)
     options.continuation = .greedy(atMost: 1)
-    try options.check()
     _ = try explainer.estimate(.init(text: "", ids: [0]), options)
     _ = try text(of: "")
     return Shared(options: options, notes: notes)

@@ -10,6 +10,9 @@ struct OutputFile {
   /// The temporary file of the moment, removed when the run is interrupted.
   private static let unfinished = Mutex<String?>(nil)
 
+  /// What an interruption says of a file that stays.
+  static let remaining = Mutex<String?>(nil)
+
   /// The file itself, behind any symbolic links.
   var target: String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
   private var folder: String { URL(fileURLWithPath: target).deletingLastPathComponent().path }
