@@ -126,16 +126,21 @@ struct EarlierLines {
 extension ExplainResult {
   /// Everything but numbers, so that two runs of one command have the same.
   fileprivate var outline: [String] {
-    tokens.map { String($0.id) } + [timingsMs == nil ? "reproducible" : "timed"]
-      + explanations.flatMap { explanation in
-        [
-          "\(explanation.position) \(explanation.target.id) \(explanation.target.span?.count ?? 0)"
-        ]
-          + explanation.attributions.map {
-            "\($0.layer) \($0.top?.count ?? -1) \($0.parts?.count ?? -1)"
-          }
-          + (explanation.alternatives ?? []).map { "\($0.path) \($0.baseline)" }
-          + (explanation.checks ?? []).map { "\($0.replacement) \($0.scope) \($0.rows.count)" }
+    var lines = tokens.map { String($0.id) }
+    lines.append(timingsMs == nil ? "reproducible" : "timed")
+    for explanation in explanations {
+      let target = explanation.target
+      lines.append("\(explanation.position) \(target.id) \(target.span?.count ?? 0)")
+      for layer in explanation.attributions {
+        lines.append("\(layer.layer) \(layer.top?.count ?? -1) \(layer.parts?.count ?? -1)")
       }
+      for other in explanation.alternatives ?? [] {
+        lines.append("\(other.path) \(other.baseline)")
+      }
+      for check in explanation.checks ?? [] {
+        lines.append("\(check.replacement) \(check.scope) \(check.rows.count)")
+      }
+    }
+    return lines
   }
 }

@@ -56,7 +56,7 @@ struct ExplainInput {
       meter.finish()
     }
     meter.end()
-    OutputFile.remaining.withLock { $0 = nil }
+    OutputFile.remaining = nil
     try finish(aggregate, failures, prompts, output, since: start)
   }
 
@@ -104,9 +104,8 @@ struct ExplainInput {
   /// What an interruption will say.
   private func remember(_ file: OutputFile?, done: Int, of total: Int) {
     guard let file else { return }
-    OutputFile.remaining.withLock {
-      $0 = "\(file.path) has \(done) of \(total) prompts, and --resume goes on with the rest."
-    }
+    OutputFile.remaining =
+      "\(file.path) has \(done) of \(total) prompts, and --resume goes on with the rest."
   }
 
   private func finish(

@@ -92,7 +92,7 @@ private final class Interruption {
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler {
         OutputFile.abandon {
-          let left = OutputFile.remaining.withLock { $0 } ?? "no unfinished file was left."
+          let left = OutputFile.remaining ?? "no unfinished file was left."
           Terminal.note("telescope: Interrupted; " + left)
           _exit(status)
         }

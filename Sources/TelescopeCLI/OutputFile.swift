@@ -11,7 +11,11 @@ struct OutputFile {
   private static let unfinished = Mutex<String?>(nil)
 
   /// What an interruption says of a file that stays.
-  static let remaining = Mutex<String?>(nil)
+  static var remaining: String? {
+    get { kept.withLock { $0 } }
+    set { kept.withLock { $0 = newValue } }
+  }
+  private static let kept = Mutex<String?>(nil)
 
   /// The file itself, behind any symbolic links.
   var target: String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
