@@ -42,9 +42,11 @@ public struct Estimate: Sendable {
 extension Explainer {
   /// What explaining a prompt will cost.
   ///
-  /// - Throws: `AttributionError` for layers that the model does not have.
+  /// - Throws: `AttributionError` for layers that the model does not have, or choices that contradict
+  ///   each other.
   public func estimate(_ prompt: Prompt, _ options: Options = Options()) throws -> Estimate {
-    try estimate(
+    try options.validate()
+    return try estimate(
       prompt, options, StatePath(options, layers: loaded.model.shape.layers))
   }
 

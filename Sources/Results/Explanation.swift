@@ -10,6 +10,8 @@ public struct ExplainResult: Codable, Sendable, Equatable {
   public var model: ModelDescription
   /// Where the model ran: `cpu`, `cuda`, `mps`.
   public var device: String
+  /// What the file of many prompts calls this one.
+  public var id: String?
   /// The prompt as the person gave it.
   public var prompt: String
   /// How many of `tokens`, from the start, belong to the prompt.
@@ -37,15 +39,16 @@ public struct ExplainResult: Codable, Sendable, Equatable {
   /// Gathers a result.
   public init(
     schema: String = ExplainResult.schemaName, toolVersion: String, model: ModelDescription,
-    device: String, prompt: String, promptTokens: Int, tokens: [TokenDescription],
-    method: MethodDescription, baselineText: String? = nil, seed: Int? = nil,
-    contrast: ContrastDescription? = nil, explanations: [Explanation], warnings: [String] = [],
-    timingsMs: [String: Double]? = nil
+    device: String, id: String? = nil, prompt: String, promptTokens: Int,
+    tokens: [TokenDescription], method: MethodDescription, baselineText: String? = nil,
+    seed: Int? = nil, contrast: ContrastDescription? = nil, explanations: [Explanation],
+    warnings: [String] = [], timingsMs: [String: Double]? = nil
   ) {
     self.schema = schema
     self.toolVersion = toolVersion
     self.model = model
     self.device = device
+    self.id = id
     self.prompt = prompt
     self.promptTokens = promptTokens
     self.tokens = tokens
@@ -61,7 +64,7 @@ public struct ExplainResult: Codable, Sendable, Equatable {
   enum CodingKeys: String, CodingKey {
     case schema
     case toolVersion = "tool_version"
-    case model, device, prompt
+    case model, device, id, prompt
     case promptTokens = "prompt_tokens"
     case tokens, method
     case baselineText = "baseline_text"

@@ -10,7 +10,9 @@ enum ExplainCommand {
     if arguments.flag("--version") { return try Terminal.write(Main.version) }
     let common = try CommonOptions(arguments)
     let request = try ExplainRequest(arguments)
-    if request.isLoop {
+    if let input = request.input {
+      try ExplainInput(input, common, request).run(arguments.rest)
+    } else if request.isLoop {
       if let word = arguments.rest.first {
         throw CommandError(
           .usage, "--loop reads prompts from standard input; leave out '\(word)'.")
@@ -101,6 +103,7 @@ enum ExplainCommand {
     usage: telescope explain [options] "prompt"
            telescope explain [options] -          the prompt from standard input
            telescope explain [options] --loop     prompt after prompt, model loaded once
+           telescope explain [options] --input prompts.jsonl --json results.jsonl
 
     Splits the probability of each token of the continuation over the layers that produce
     it; the parts sum exactly to what the model says.
@@ -165,6 +168,8 @@ enum ExplainCommand {
       --html FILE              one page that needs no network
       --reproducible           leave out wall times, so that the same run gives the same
                                bytes
+
+    \(InputRequest.help)
 
     Everywhere
     \(CommonOptions.help)

@@ -62,6 +62,8 @@ struct ExplainRequest {
   var isUnverifiedLens: Bool
   var outputs: [Output]
   var isReproducible: Bool
+  /// Many prompts in place of one.
+  var input: InputRequest?
 
   static let forms: [String: Arguments.Form] = [
     "--loop": .alone, "--chat": .alone, "--every-token": .alone, "--reproducible": .alone,
@@ -75,7 +77,7 @@ struct ExplainRequest {
     "--check": .alone, "--replace": .list { CausalCheck.Replacement(rawValue: $0) != nil },
     "--at": .value, "--reference": .value, "--completion": .value, "--lens": .value,
     "--unverified-lens": .alone,
-  ]
+  ].merging(InputRequest.forms) { $1 }
 
   @Sendable private static func isCount(_ word: String) -> Bool {
     Int(word).map { $0 >= 0 } ?? false
@@ -120,6 +122,7 @@ struct ExplainRequest {
     outputs = try Format.allCases.compactMap { format in
       try arguments.value(format.option).map { Output(format, path: $0) }
     }
+    input = try InputRequest(arguments)
     try checkTogether(arguments, integrates: integrates)
   }
 
@@ -139,6 +142,8 @@ struct ExplainRequest {
     for option in ["--chat", "--bos", "--no-bos", "--loop"] { try choose("--ids", option) }
     for option in ["--bos", "--no-bos"] { try choose("--chat", option) }
     for format in Format.allCases { try choose("--loop", format.option) }
+    for option in InputRequest.excluded { try choose("--input", option) }
+    try input?.check(outputs)
     if isCompatible, case .plain(.divergence) = target {
       throw CommandError(
         .usage,
@@ -154,7 +159,7 @@ struct ExplainRequest {
     if arguments.has("--orders") && !isSampling {
       throw CommandError(.usage, "--orders goes with --path shapley or --paths all; leave it out.")
     }
-    if seed != nil && !isDrawing {
+    if seed != nil && !isDrawing && input == nil {
       throw CommandError(
         .usage,
         "--seed goes with --path shapley, --paths all or --check by resampling; leave it out.")

@@ -3,7 +3,7 @@ internal import Telescope
 
 /// A loaded model with one way of explaining, for one prompt after another.
 struct ExplainSession {
-  private let loaded: LoadedModel
+  let loaded: LoadedModel
   private let explainer: Explainer
   private let hash: HashTask
   private let common: CommonOptions
@@ -26,17 +26,35 @@ struct ExplainSession {
   /// Explains one prompt, showing progress.
   func explain(_ text: String) throws -> ExplainResult {
     try asking(text) { prompt, options, notes in
-      let estimate = try explainer.estimate(prompt, options)
-      let tokens = estimate.predictions == 1 ? "1 token" : "\(estimate.predictions) tokens"
-      Progress.current.describe(
-        "\(tokens), about \(Int(2e-9 * estimate.multiplications)) GFLOP and "
-          + "\(estimate.bytes / 1_000_000 + 1) MB")
-      var result = try explainer.explain(prompt, options, progress: Progress.current.update)
-      result.model.sha256 = try hash.value()
-      result.warnings = notes + result.warnings
-      if request.isReproducible { result.timingsMs = nil }
-      return result
+      try explained(prompt, options, notes, Progress.current.update)
     }
+  }
+
+  /// Explains one prompt of many, whose continuation may be its own; the caller shows progress.
+  func explain(
+    _ text: String, answer: String?, _ shared: Shared, progress: (Double) -> Void
+  ) throws -> ExplainResult {
+    var notes: [String] = []
+    let prompt = try prompt(text, "The prompt", &notes)
+    var options = shared.options
+    options.continuation = continuation(after: prompt, answer, &notes)
+    return try explained(prompt, options, notes + shared.notes, progress)
+  }
+
+  private func explained(
+    _ prompt: Explainer.Prompt, _ options: Explainer.Options, _ notes: [String],
+    _ progress: (Double) -> Void
+  ) throws -> ExplainResult {
+    let estimate = try explainer.estimate(prompt, options)
+    let tokens = estimate.predictions == 1 ? "1 token" : "\(estimate.predictions) tokens"
+    Progress.current.describe(
+      "\(tokens), about \(Int(2e-9 * estimate.multiplications)) GFLOP and "
+        + "\(estimate.bytes / 1_000_000 + 1) MB")
+    var result = try explainer.explain(prompt, options, progress: progress)
+    result.model.sha256 = try hash.value()
+    result.warnings = notes + result.warnings
+    if request.isReproducible { result.timingsMs = nil }
+    return result
   }
 
   /// Splits one prompt's logits over what wrote them.
@@ -72,14 +90,35 @@ struct ExplainSession {
     let prompt =
       try request.ids.map { Explainer.Prompt(text: loaded.tokenizer.decode($0), ids: $0) }
       ?? self.prompt(text, "The prompt", &notes)
-    return try answer(prompt, options(for: prompt, &notes), notes)
+    let continuation = continuation(after: prompt, request.answer, &notes)
+    var options = try options(&notes)
+    options.continuation = continuation
+    return try answer(prompt, options, notes)
   }
 
-  private func options(
-    for prompt: Explainer.Prompt, _ notes: inout [String]
-  ) throws -> Explainer.Options {
+  /// What the request asks of every prompt alike, with files read and texts tokenized once.
+  struct Shared {
+    fileprivate var options: Explainer.Options
+    fileprivate var notes: [String]
+  }
+
+  /// Gathers it, and finds what would fail for each prompt before any is explained.
+  func shared() throws -> Shared {
+    var notes: [String] = []
+    var options = try options(&notes)
+    options.continuation = .greedy(atMost: 1)
+    _ = try explainer.estimate(.init(text: "", ids: [0]), options)
+    _ = try text(of: "")
+    return Shared(options: options, notes: notes)
+  }
+
+  /// A prompt's text as results give it: in the chat template, where there is to be one.
+  func text(of prompt: String) throws -> String {
+    request.isChat ? try loaded.chat(prompt) : prompt
+  }
+
+  private func options(_ notes: inout [String]) throws -> Explainer.Options {
     var options = Explainer.Options()
-    options.continuation = continuation(after: prompt, &notes)
     options.layers = request.layers
     options.baseline = request.baseline
     options.compatible = request.isCompatible
@@ -154,7 +193,7 @@ struct ExplainSession {
     guard request.isChat else {
       return .init(text: text, ids: begin(ids(of: text, name, &notes)))
     }
-    let wrapped = try loaded.chat(text)
+    let wrapped = try self.text(of: text)
     return .init(text: wrapped, ids: ids(of: wrapped, name, specialTokens: true, &notes))
   }
 
@@ -180,11 +219,11 @@ struct ExplainSession {
   }
 
   private func continuation(
-    after prompt: Explainer.Prompt, _ notes: inout [String]
+    after prompt: Explainer.Prompt, _ answer: String?, _ notes: inout [String]
   ) -> Explainer.Continuation {
     if request.everyToken { return .everyToken }
     if let positions = request.positions { return .positions(positions) }
-    guard let answer = request.answer else {
+    guard let answer else {
       return .greedy(atMost: request.mostNewTokens ?? 16)
     }
     let ids = ids(of: answer, "The answer", &notes)

@@ -38,6 +38,8 @@ struct Main {
       try Terminal.write(version)
     case "explain":
       try ExplainCommand.run(Array(words.dropFirst()))
+    case "aggregate":
+      try AggregateCommand.run(Array(words.dropFirst()))
     case "lens":
       try LensCommand.run(Array(words.dropFirst()))
     case "dla":
@@ -90,7 +92,8 @@ private final class Interruption {
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler {
         OutputFile.abandon {
-          Terminal.note("telescope: Interrupted; no unfinished file was left.")
+          let left = OutputFile.remaining ?? "no unfinished file was left."
+          Terminal.note("telescope: Interrupted; " + left)
           _exit(status)
         }
       }

@@ -10,6 +10,13 @@ struct OutputFile {
   /// The temporary file of the moment, removed when the run is interrupted.
   private static let unfinished = Mutex<String?>(nil)
 
+  /// What an interruption says of a file that stays.
+  static var remaining: String? {
+    get { kept.withLock { $0 } }
+    set { kept.withLock { $0 = newValue } }
+  }
+  private static let kept = Mutex<String?>(nil)
+
   /// The file itself, behind any symbolic links.
   var target: String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
   private var folder: String { URL(fileURLWithPath: target).deletingLastPathComponent().path }

@@ -30,6 +30,13 @@ final class Progress: Sendable {
     draw(stage, after: .seconds(1))
   }
 
+  /// Names the stage anew, without showing it sooner.
+  func rename(_ label: String) {
+    state.withLock { state in
+      if state.label != nil { state.label = label }
+    }
+  }
+
   /// Says more of what the stage does, shown where there is room for it.
   func describe(_ detail: String) {
     state.withLock { $0.detail = detail }
