@@ -267,6 +267,6 @@ extension Branch {
     }
     if let bias = output.bias { biases.append((pulled * bias.to(type)).sum(along: 1)) }
     let bias = biases.dropFirst().reduce(biases.first) { sum, next in sum.map { $0 + next } }
-    return (pulled.matmul(weight.to(type)), bias)
+    return (pulled.linear(weight.to(type).transposed(0, 1)), bias)
   }
 }

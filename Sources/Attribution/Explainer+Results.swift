@@ -43,7 +43,7 @@ extension Explainer {
     guard case .answer(let answer) = options.continuation, answer.count > 1,
       method.target == .probability || method.target == .logProbability
     else { return nil }
-    let isOwn = options.splits || options.path != .chain
+    let isOwn = method.target == .logProbability || options.path != .chain
     let logs = try logProbabilities(found, trace, targets, start, options, method, path)
     func total(_ values: (IGLens.Explanation) -> Double) -> Double {
       logs.reduce(0) { $0 + values($1) }
@@ -76,17 +76,35 @@ extension Explainer {
       onsetLayer: method.onset(attributions.map(\.value)).map { path.layers[$0] })
   }
 
-  /// The same explanations with log p as target, where their split or path needs it for itself.
+  /// The same explanations with log p as target, where what has been found does not hold them.
+  ///
+  /// With log p as target the span has its tokens' parts; with p it has layers alone, for a product of
+  /// probabilities has no parts that add up.
   private func logProbabilities(
     _ found: [IGLens.Explanation], _ trace: ResidualTrace, _ targets: [Int], _ start: PathStart,
     _ options: Options, _ method: IGLens, _ path: StatePath
   ) throws -> [IGLens.Explanation] {
-    guard options.splits || options.path != .chain else { return found }
+    var settings = options
+    settings.check = nil
     var logs = method
     logs.target = .logProbability
-    var settings = options
-    // Tokens' lists of neurons may differ: all are summed, and the largest listed afterwards.
-    if options.neurons != .none { settings.neurons = .all }
+    if method.target == .logProbability {
+      // Tokens' lists of neurons may differ: all are summed, and the largest listed afterwards.
+      guard case .largest = options.neurons else { return found }
+      settings.neurons = .all
+      return try explain(trace, targets, start, settings, logs, path)
+    }
+    if options.path == .chain {
+      return found.map { found in
+        var plain = found
+        plain.parts = []
+        plain.nodes = []
+        plain.converged = []
+        return plain
+      }
+    }
+    settings.depth = .layer
+    settings.neurons = .none
     return try explain(trace, targets, start, settings, logs, path)
   }
 

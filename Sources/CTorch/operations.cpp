@@ -102,8 +102,8 @@ int ct_linear(ct_tensor x_, ct_tensor weight_, ct_tensor bias_, ct_tensor *out) 
         bias_ == nullptr ? std::nullopt : std::optional<at::Tensor>(bias_->value);
     const bool recorded = ct::recording(x, weight) || (bias && ct::recording(*bias));
     const bool plain = x.is_cpu() && x.scalar_type() == at::kFloat &&
-                       weight.scalar_type() == at::kFloat && weight.is_contiguous() &&
-                       x.numel() > 0;
+                       weight.scalar_type() == at::kFloat && weight.dim() == 2 &&
+                       (weight.is_contiguous() || weight.t().is_contiguous()) && x.numel() > 0;
     *out = box(
         plain && !recorded && has_onednn_linear() ? linear_onednn(x.contiguous(), weight, bias)
                                                   : at::linear(x, weight, bias));

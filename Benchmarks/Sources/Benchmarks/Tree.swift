@@ -150,13 +150,13 @@ func ratios(
         layers.dropFirst().map { $0.converged ?? false })
     }
     say("nodes after the first layer: \(later.summary); first layer: \(first.summary)")
-    try bound(
+    bound(
       "certificate, layers after the first: cells that do not converge", "%", must: 0, aim: 0,
       values: [100 - later.share])
-    try bound(
+    bound(
       "certificate, layers after the first: most nodes", "nodes", must: 32, aim: 16,
       values: [Double(later.nodes.keys.max() ?? 0)])
-    try bound(
+    bound(
       "certificate, first layer: cells that do not converge", "%", must: 1, aim: 1,
       values: [100 - first.share])
   }
@@ -179,7 +179,7 @@ func ratios(
         certificate.add(layers.map { $0.nodes ?? 0 }, layers.map { $0.converged ?? false })
       }
       say("\(path.name)/\(baseline.name): \(certificate.summary)")
-      try bound(
+      bound(
         "other paths and baselines, \(path.name)/\(baseline.name): integrals that do not converge",
         "%", must: 100, aim: 1, values: [100 - certificate.share])
     }
@@ -199,7 +199,7 @@ func ratios(
     let total = wide.explanations[index].attributions.reduce(0) { $0 + abs($1.value) }
     for (a, b) in zip(pair.0.joined(), pair.1.joined()) { worst = max(worst, abs(a - b) / total) }
   }
-  try bound(
+  bound(
     "float32 parts against float64, worst", "of Σ|A|", must: 1e-4, aim: 1e-5, values: [worst])
 }
 
