@@ -19,6 +19,13 @@ package struct ClusteredMeans {
     package var low: Double
     /// The 97.5th.
     package var high: Double
+
+    /// Gathers the values.
+    package init(mean: Double, low: Double, high: Double) {
+      self.mean = mean
+      self.low = low
+      self.high = high
+    }
   }
 
   private let columns: Int

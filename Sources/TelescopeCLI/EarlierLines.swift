@@ -32,8 +32,8 @@ struct EarlierLines {
     while let bytes = try lines.next(orRefuse: { refusal($0) }), lines.wasWhole {
       guard count < prompts.entries.count else {
         throw refusal(
-          "it has more lines than the \(prompts.entries.count) prompts of the input; give the "
-            + "input that it was made from")
+          "it has more lines than the input has prompts, \(prompts.entries.count)",
+          "give the input that it was made from, or name another file")
       }
       try add(bytes, prompts.entries[count])
       self.bytes = lines.offset
@@ -88,18 +88,18 @@ struct EarlierLines {
     }
     guard let last else { return }
     let again = try explain(last.entry)
-    let advice = "; give the options that it was made with"
+    let advice = "give the options that it was made with, or name another file"
     guard again.toolVersion == last.result.toolVersion else {
       throw refusal(
         "line \(last.line) was written by Telescope \(Terminal.shown(last.result.toolVersion)), and "
           + "this is \(again.toolVersion)")
     }
     if let difference = aggregate.difference(again) {
-      throw refusal("line \(last.line), made again, does not fit: \(difference)\(advice)")
+      throw refusal("line \(last.line), made again, does not fit: \(difference)", advice)
     }
     guard again.outline == last.result.outline else {
       throw refusal(
-        "line \(last.line), made again, has other tokens, lists, checks or timings\(advice)")
+        "line \(last.line), made again, has other tokens, lists, checks or timings", advice)
     }
   }
 
@@ -116,10 +116,11 @@ struct EarlierLines {
     refusal("line \(line) has another prompt or answer than line \(entry.line) of the input")
   }
 
-  private func refusal(_ what: String) -> CommandError {
+  private func refusal(
+    _ what: String, _ advice: String = "name another file"
+  ) -> CommandError {
     let what = what.hasSuffix(".") ? String(what.dropLast()) : what
-    return CommandError(
-      .badData, "--resume '\(file.path)': \(what); or name another file.")
+    return CommandError(.badData, "--resume '\(file.path)': \(what); \(advice).")
   }
 }
 
