@@ -24,6 +24,7 @@ extension Explainer {
       settings.baseline = choice.baseline
       settings.depth = .layer
       settings.neurons = .none
+      settings.check = nil
       let start = try start(trace, choice.baseline, settings, path)
       var plain = method
       if choice.path != .chain { plain.estimator = .observed }

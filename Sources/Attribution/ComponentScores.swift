@@ -190,25 +190,33 @@ struct Components {
       found = try largest(square(row(site, predictions)), found)
     }
     if splitsHeads {
+      let branch = branches[layer].attention
       let mixes = row(.attention(layer, .heads), predictions)
       let heads = model.shape.heads
+      let scale = branch.scale(through: mixes)
       // [head, prediction, width]: each head through its columns of W_O.
-      let weight = branches[layer].attention.output.weight.transposed(0, 1)
+      let weight = branch.output.weight.transposed(0, 1)
         .reshaped([heads, -1, model.shape.width])
-      let made = mixes.reshaped([predictions.count, heads, -1]).transposed(0, 1).matmul(weight)
+      let made = branch.normed(
+        mixes.reshaped([predictions.count, heads, -1]).transposed(0, 1).matmul(weight), scale)
       for head in 0..<heads {
         found = try largest(
           square(made.slice(head..<head + 1, along: 0)).reshaped([predictions.count]), found)
       }
+      found = try zip(found, branch.biasSquares(scale, rows: found.count)).map { max($0, $1) }
     }
     if splitsNeurons {
+      let branch = branches[layer].feedForward
       let hidden = row(.feedForward(layer, .hidden), predictions)
-      let columns = square(branches[layer].feedForward.output.weight.transposed(0, 1))
+      let scale = branch.scale(through: hidden)
+      let columns = square(branch.normed(branch.output.weight.transposed(0, 1), nil))
       let count = hidden.size(1)
-      let values = try (hidden * hidden * columns).values()
+      let scaled = scale.map { hidden * $0 } ?? hidden
+      let values = try (scaled * scaled * columns).values()
       for index in found.indices {
         found[index] = max(found[index], values[index * count..<(index + 1) * count].max() ?? 0)
       }
+      found = try zip(found, branch.biasSquares(scale, rows: found.count)).map { max($0, $1) }
     }
     return found
   }
@@ -254,13 +262,9 @@ extension Branch {
     var biases: [Tensor] = []
     if let norm {
       if let shift = norm.bias { biases.append((pulled * shift.to(type)).sum(along: 1)) }
-      // D = diag(γ) P / ρ at the run's own scale.
-      let raw = output(inputs).to(type)
-      let centred =
-        norm.kind == .layer ? raw - raw.mean(along: 1, keepingDimension: true) : raw
-      let scale = ((centred * centred).mean(along: 1, keepingDimension: true) + norm.epsilon)
-        .reciprocalSquareRoot
-      pulled = pulled * norm.weight.to(type) * scale
+      // Dᵀ = P diag(γ) / ρ
+      pulled = pulled * norm.weight.to(type)
+      if let scale = scale(through: inputs) { pulled = pulled * scale }
       if norm.kind == .layer {
         pulled = pulled - pulled.mean(along: 1, keepingDimension: true)
       }
@@ -268,5 +272,36 @@ extension Branch {
     if let bias = output.bias { biases.append((pulled * bias.to(type)).sum(along: 1)) }
     let bias = biases.dropFirst().reduce(biases.first) { sum, next in sum.map { $0 + next } }
     return (pulled.linear(weight.to(type).transposed(0, 1)), bias)
+  }
+
+  // The norm as a linear map at the run's own scale: D = diag(γ) P / ρ.
+
+  /// 1/ρ: [rows, 1]; nil without a norm.
+  func scale(through inputs: Tensor) -> Tensor? {
+    guard let norm else { return nil }
+    let type: ScalarType = output.weight.type == .float64 ? .float64 : .float32
+    let raw = output(inputs).to(type)
+    let centred = norm.kind == .layer ? raw - raw.mean(along: 1, keepingDimension: true) : raw
+    return ((centred * centred).mean(along: 1, keepingDimension: true) + norm.epsilon)
+      .reciprocalSquareRoot
+  }
+
+  /// D of pieces [..., width]; without a scale, D ρ.
+  func normed(_ pieces: Tensor, _ scale: Tensor?) -> Tensor {
+    guard let norm else { return pieces }
+    let centred =
+      norm.kind == .layer ? pieces - pieces.mean(along: -1, keepingDimension: true) : pieces
+    let weighed = centred * norm.weight
+    return scale.map { weighed * $0 } ?? weighed
+  }
+
+  /// The squared norm of D b + β for each of so many rows.
+  func biasSquares(_ scale: Tensor?, rows: Int) throws -> [Double] {
+    let width = output.weight.size(0)
+    var bias = output.bias.map { normed($0.reshaped([1, width]), scale) }
+    if let shift = norm?.bias?.reshaped([1, width]) { bias = bias.map { $0 + shift } ?? shift }
+    guard let bias else { return Array(repeating: 0, count: rows) }
+    let squares = try (bias * bias).sum(along: 1).values()
+    return squares.count == rows ? squares : Array(repeating: squares[0], count: rows)
   }
 }

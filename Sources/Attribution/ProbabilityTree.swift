@@ -29,6 +29,7 @@ struct PathSplit {
   struct Outcome {
     /// The layers' values: as they were on the chain, Σ of the parts on a straight line.
     var shares: [Double]
+    /// Empty where no block is looked into.
     var parts: [[AttributionNode]]
     var nodes: [Int]
     var converged: [Bool]
@@ -80,7 +81,7 @@ struct PathSplit {
     let cells = rows.flatMap { row in (0..<count).map { (row, $0) } }
     return Outcome(
       shares: isStraight ? cells.map { cell($0.0, $0.1).total } : shares,
-      parts: cells.map { trees[$0.0][$0.1] },
+      parts: components == nil ? [] : cells.map { trees[$0.0][$0.1] },
       nodes: cells.map { at($0.0, $0.1).nodes },
       converged: cells.compactMap { at($0.0, $0.1).converged },
       gradients: cells.map { at($0.0, $0.1).gradient })

@@ -27,7 +27,7 @@ extension IGLens {
   /// - Returns: one explanation per prediction.
   /// - Throws: `EngineError`, or `AttributionError` when the model's numbers are not finite.
   /// - Complexity: no model run; predictions × (2^k or orders × (k − 1)) rows through the head.
-  func shapley(
+  package func shapley(
     _ predictions: [Prediction], with readout: Readout, orders: Int, seed: UInt64,
     progress: (Double) -> Void = { _ in }
   ) throws -> [Explanation] {
@@ -109,7 +109,7 @@ private struct LayerGame {
     }
   }
 
-  func sampledValues(orders: Int, seed: UInt64) throws -> (values: [Double], errors: [Double]) {
+  func sampledValues(orders: Int, seed: UInt64) throws -> (values: [Double], errors: [Double]?) {
     var random = SeededRandom(seed: seed)
     let pairs = max(1, (orders + 1) / 2)
     let drawn = (0..<pairs).flatMap { _ -> [[Int]] in
@@ -145,8 +145,9 @@ private struct LayerGame {
       }
     }
     let count = Double(pairs)
+    // One pair does not say how pairs vary.
+    guard pairs > 1 else { return (sums, nil) }
     let errors = (0..<players).map { player -> Double in
-      guard pairs > 1 else { return 0 }
       let variance = (squares[player] - sums[player] * sums[player] / count) / (count - 1)
       return (max(0, variance) / count).squareRoot()
     }

@@ -4,15 +4,15 @@ import StrictJSON
 import Tensors
 import TestSupport
 
-/// Readouts made by `Scripts/reference/readout_fixtures.py`, with autograd's values and gradients.
+/// Readouts made by `Scripts/reference`, with autograd's values and gradients.
 struct StoredReadouts {
   let stored: JSON
   let cases: [JSON]
   var start: [Double] { stored["start"]?.numbers ?? [] }
   var end: [Double] { stored["end"]?.numbers ?? [] }
 
-  init() throws {
-    stored = try reference("readout/readout.json")
+  init(_ file: String = "readout/readout.json") throws {
+    stored = try reference(file)
     cases = stored["readouts"]?.array ?? []
   }
 
@@ -26,6 +26,11 @@ struct StoredReadouts {
   ]
 
   func readout(_ description: JSON, _ type: ScalarType) -> Readout {
+    Readout(head(description, type))
+  }
+
+  /// The norm and head behind it.
+  func head(_ description: JSON, _ type: ScalarType) -> Unembedding {
     let width = stored["width"]?.integer ?? 0
     let vocabulary = stored["vocabulary"]?.integer ?? 0
     func vector(_ key: String) -> Tensor {
@@ -36,11 +41,10 @@ struct StoredReadouts {
       kind: description["norm"]?.string == "rms" ? .rms : .layer, weight: vector("scale"),
       bias: description["with_shift"]?.boolean == true ? vector("shift") : nil,
       epsilon: stored["epsilon"]?.double ?? 0)
-    return Readout(
-      Unembedding(
-        norm: norm,
-        weight: Tensor(stored["unembedding"]?.numbers ?? [], [vocabulary, width], type),
-        bias: description["with_constant"]?.boolean == true ? vector("constant") : nil,
-        softCap: description["cap"]?.double))
+    return Unembedding(
+      norm: norm,
+      weight: Tensor(stored["unembedding"]?.numbers ?? [], [vocabulary, width], type),
+      bias: description["with_constant"]?.boolean == true ? vector("constant") : nil,
+      softCap: description["cap"]?.double)
   }
 }

@@ -2,16 +2,16 @@ internal import Foundation
 internal import Tensors
 
 /// Causal self-attention (Vaswani and others 2017), with grouped key-value heads (Ainslie and others 2023).
-struct Attention {
+package struct Attention {
   /// Queries, keys and values in one product: [(heads + 2 · keyValueHeads) · headWidth, width].
   var input: Linear
   /// W_O: [width, heads · headWidth].
-  var output: Linear
+  package var output: Linear
   var heads: Int
   var keyValueHeads: Int
   var headWidth: Int
   /// The branch's own norm after W_O, where the family has one.
-  var outputNorm: Norm?
+  package var outputNorm: Norm?
   /// Nil where positions are learned vectors.
   var rotary: RotaryEmbedding?
   /// How far back a query sees, itself included; nil for all the way.

@@ -31,7 +31,7 @@ enum Activation: String, Sendable, CaseIterable {
 }
 
 /// A feed-forward network: plain (Vaswani and others 2017) or gated (Shazeer 2020).
-struct FeedForward {
+package struct FeedForward {
   enum Input {
     /// hidden = φ(up).
     case plain(Linear)
@@ -41,9 +41,9 @@ struct FeedForward {
 
   var input: Input
   /// [width, hidden].
-  var output: Linear
+  package var output: Linear
   /// The branch's own norm after the projection, where the family has one.
-  var outputNorm: Norm?
+  package var outputNorm: Norm?
   var activation: Activation
   var hidden: Int
 

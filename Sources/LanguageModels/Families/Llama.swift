@@ -30,15 +30,15 @@ public struct Llama: Decoder {
   /// The sizes.
   public let shape: ModelShape
   /// Final norm and head.
-  public let unembedding: Unembedding
+  public package(set) var unembedding: Unembedding
   let embedding: Tensor
-  let blocks: [Block]
+  package var blocks: [Block]
 
-  struct Block {
+  package struct Block {
     var attentionNorm: Norm
-    var attention: Attention
+    package var attention: Attention
     var feedForwardNorm: Norm
-    var feedForward: FeedForward
+    package var feedForward: FeedForward
 
     func callAsFunction(
       _ x: Tensor, _ layer: Int, _ positions: Positions, _ cache: KeyValueCache?, _ pass: Pass
