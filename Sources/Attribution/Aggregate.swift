@@ -177,13 +177,11 @@ public struct Aggregate: Sendable {
     }
     if weightless > 0 {
       warnings.append(
-        "\(weightless) of \(predictions) predictions have no layer of any weight; they are left out of "
-          + "profile and onset.")
+        "Left out of profile and onset: \(weightless) of \(predictions) predictions, which have no layer "
+          + "of any weight.")
     }
     if warned > 0 {
-      warnings.append(
-        "\(warned) of \(prompts) results have warnings of their own; see 'warnings' in their lines."
-      )
+      warnings.append("See the warnings in the lines of \(warned) of \(prompts) results.")
     }
     return warnings
   }

@@ -28,7 +28,7 @@ enum AggregateCommand {
     for path in arguments.rest { failures += try add(path, to: &aggregate) }
     guard aggregate.prompts > 0 else {
       throw CommandError(
-        .badData, "All \(failures) prompts failed; there is nothing to aggregate.")
+        .badData, "Every line is of a prompt that failed; there is nothing to aggregate.")
     }
     Progress.current.begin("Resampling", quiet: isQuiet)
     var result = try aggregate.result(resamples: resamples, seed: seed)
@@ -126,6 +126,6 @@ extension AggregateResult {
   mutating func note(failures: Int) {
     guard failures > 0 else { return }
     warnings.append(
-      "\(failures) of \(prompts + failures) prompts failed and are left out.")
+      "Left out: \(failures) of \(prompts + failures) prompts, which failed.")
   }
 }

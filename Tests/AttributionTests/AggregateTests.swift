@@ -79,8 +79,8 @@ struct AggregateTests {
     expectMeans(found.onset, [1, 0, 0])
     #expect(
       found.warnings == [
-        "9 of 19 predictions have no layer of any weight; they are left out of profile and onset.",
-        "1 of 10 results have warnings of their own; see 'warnings' in their lines.",
+        "Left out of profile and onset: 9 of 19 predictions, which have no layer of any weight.",
+        "See the warnings in the lines of 1 of 10 results.",
       ])
     let none = try Aggregate.result(of: [result([explanation([0, 0, 0], onset: nil)])])
     #expect(none.profile == [] && none.onset == [])

@@ -61,7 +61,9 @@ struct InputTests {
     }
     let report = try Command.run(["aggregate", output])
     #expect(report.code == 0 && report.text == outcome.text && report.errors == "")
-    #expect(outcome.text.contains("\n4 prompts · 8 predictions\n"))
+    #expect(
+      outcome.text.contains(
+        "\n4 prompts · 8 predictions · 95 % intervals from 1000 resamples over prompts, seed 0\n"))
   }
 
   @Test("Text files, standard input, line ends of either kind, and no output but the report")
@@ -145,14 +147,14 @@ struct InputTests {
       outcome.errors
         == "telescope: --input '\(input)', line 2: \(reason)\nWrote \(output)\n" + end)
     #expect(outcome.code == 65)
-    #expect(outcome.text.contains("\n2 prompts · 4 predictions\n"))
+    #expect(outcome.text.contains("\n2 prompts · 4 predictions · "))
     let line = try String(decoding: lines("r.jsonl")[1], as: UTF8.self)
     #expect(
       line == "{\"id\":\"long\",\"line\":2,\"message\":\"\(reason)\",\"prompt\":\"\(long)\","
         + "\"schema\":\"telescope/error/1\"}")
     let later = try Command.run(["aggregate", output])
     #expect(later.code == 0 && later.text == outcome.text)
-    #expect(later.text.contains("1 of 3 prompts failed and are left out."))
+    #expect(later.text.contains("warning: Left out: 1 of 3 prompts, which failed.\n"))
     // Going on with what is complete changes nothing, and fails again.
     let bytes = try Data(contentsOf: folder / "r.jsonl")
     let again = try explain(["--input", input, "--json", output, "--resume", "--quiet"])
@@ -514,7 +516,8 @@ struct InputTests {
     let failure = #"{"line":1,"message":"m","prompt":"p","schema":"telescope/error/1"}"# + "\n"
     try Data(failure.utf8).write(to: folder / "e.jsonl")
     try expectFailure(
-      ["aggregate", empty], 65, "All 1 prompts failed; there is nothing to aggregate.")
+      ["aggregate", empty], 65,
+      "Every line is of a prompt that failed; there is nothing to aggregate.")
     try expectFailure(
       ["aggregate", "--model", "x", a], 64,
       "Unknown option '--model'; telescope aggregate --help lists the options (a prompt that begins "
