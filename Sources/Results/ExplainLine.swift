@@ -52,6 +52,8 @@ public enum ExplainLine: Sendable, Equatable {
         throw ResultsError.wrongType(context.codingPath.last?.stringValue ?? "schema")
       } catch DecodingError.valueNotFound(_, let context) {
         throw ResultsError.wrongType(context.codingPath.last?.stringValue ?? "schema")
+      } catch DecodingError.dataCorrupted(let context) {
+        throw ResultsError.wrongType(context.codingPath.last?.stringValue ?? "schema")
       }
     }
     return .result(try ExplainResult.decoded(from: data))
