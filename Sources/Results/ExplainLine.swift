@@ -53,7 +53,8 @@ public enum ExplainLine: Sendable, Equatable {
       } catch DecodingError.valueNotFound(_, let context) {
         throw ResultsError.wrongType(context.codingPath.last?.stringValue ?? "schema")
       } catch DecodingError.dataCorrupted(let context) {
-        throw ResultsError.wrongType(context.codingPath.last?.stringValue ?? "schema")
+        // A number that is no integer comes without its path; there is one integer here.
+        throw ResultsError.wrongType(context.codingPath.last?.stringValue ?? "line")
       }
     }
     return .result(try ExplainResult.decoded(from: data))
