@@ -18,6 +18,8 @@ struct EarlierLines {
   private(set) var count = 0
   /// Their bytes; what follows is a torn line.
   private(set) var bytes = 0
+  /// All bytes that were read.
+  private(set) var size = 0
   private(set) var aggregate = Aggregate()
   private(set) var failures: [ExplainFailure] = []
 
@@ -38,6 +40,7 @@ struct EarlierLines {
       try add(bytes, prompts.entries[count])
       self.bytes = lines.offset
     }
+    size = lines.offset
   }
 
   private mutating func add(_ bytes: [UInt8], _ entry: PromptFile.Entry) throws {

@@ -40,13 +40,15 @@ struct ExplainInput {
       try session.explain(
         entry.prompt, answer: entry.answer ?? request.answer, shared, progress: { _ in })
     }
-    if output != nil { try lines.open(keeping: earlier?.bytes ?? 0) }
+    if output != nil { try lines.open(keeping: earlier?.bytes ?? 0, of: earlier?.size ?? 0) }
 
+    lines.say(left(output?.file, done, of: prompts.entries.count))
     for (index, entry) in prompts.entries.enumerated().dropFirst(done) {
-      if lines.isRegular { remember(output?.file, done: index, of: prompts.entries.count) }
       meter.begin()
-      let line = try explained(entry, session, shared, meter)
-      if output != nil { try lines.write(line.encoded()) }
+      let (line, text) = try explained(entry, session, shared, meter)
+      if output != nil {
+        try lines.write(text, saying: left(output?.file, index + 1, of: prompts.entries.count))
+      }
       switch line {
       case .result(let result): try aggregate.add(result)
       case .failure(let failure):
@@ -64,20 +66,21 @@ struct ExplainInput {
   private func explained(
     _ entry: PromptFile.Entry, _ session: ExplainSession,
     _ shared: ExplainSession.Shared, _ meter: InputMeter
-  ) throws -> ExplainLine {
+  ) throws -> (ExplainLine, Data) {
     do {
       var result = try session.explain(
         entry.prompt, answer: entry.answer ?? request.answer, shared, progress: meter.update)
       result.id = entry.id
       // A number that JSON cannot carry is this prompt's failure too.
-      _ = try result.encoded(indented: false)
-      return .result(result)
+      let line = ExplainLine.result(result)
+      return (line, try line.encoded())
     } catch {
       let error = CommandError(error)
       guard error.isOfOnePrompt else { throw error }
-      return .failure(
+      let line = ExplainLine.failure(
         ExplainFailure(
           id: entry.id, line: entry.line, prompt: entry.prompt, message: error.message))
+      return (line, try line.encoded())
     }
   }
 
@@ -102,10 +105,8 @@ struct ExplainInput {
   }
 
   /// What an interruption will say.
-  private func remember(_ file: OutputFile?, done: Int, of total: Int) {
-    guard let file else { return }
-    OutputFile.remaining =
-      "\(file.path) has \(done) of \(total) prompts, and --resume goes on with the rest."
+  private func left(_ file: OutputFile?, _ done: Int, of total: Int) -> String {
+    "\(file?.path ?? "") has \(done) of \(total) prompts, and --resume goes on with the rest."
   }
 
   private func finish(
@@ -154,16 +155,20 @@ private final class InputMeter {
   private let total: Int
   private let before: Int
   private var done: Int
+  private let isQuiet: Bool
   private let start = ContinuousClock.now
 
   init(_ total: Int, done: Int, quiet: Bool) {
     self.total = total
     self.done = done
     before = done
+    isQuiet = quiet
     Progress.current.begin("Explaining", quiet: quiet)
   }
 
   func begin() {
+    // A note ends the stage.
+    if !Progress.current.isOn { Progress.current.begin("Explaining", quiet: isQuiet) }
     Progress.current.rename("Prompt \(min(done + 1, total)) of \(total)\(left)")
     update(0)
   }

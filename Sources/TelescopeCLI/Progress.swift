@@ -30,6 +30,9 @@ final class Progress: Sendable {
     draw(stage, after: .seconds(1))
   }
 
+  /// Whether a stage goes on.
+  var isOn: Bool { state.withLock { $0.label != nil } }
+
   /// Names the stage anew, without showing it sooner.
   func rename(_ label: String) {
     state.withLock { state in

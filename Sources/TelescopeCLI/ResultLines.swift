@@ -37,8 +37,9 @@ final class ResultLines {
     }
   }
 
-  /// Opens the file behind the lines that stay, and cuts off what follows them.
-  func open(keeping length: Int) throws {
+  /// Opens the file behind the lines that stay, and cuts off what follows them, where the file still
+  /// has the size that it was seen with.
+  func open(keeping length: Int, of size: Int) throws {
     guard let file else { return }
     descriptor = systemOpen(file.target)
     guard descriptor >= 0 else { throw failure(errno, "choose another place") }
@@ -50,14 +51,25 @@ final class ResultLines {
         .unavailable,
         "\(file.option) '\(file.path)': another run is writing to this file; wait for its end.")
     }
+    guard fstat(descriptor, &status) == 0, status.st_size == size else {
+      throw CommandError(
+        .unavailable,
+        "\(file.option) '\(file.path)': another run has written to this file meanwhile; start again."
+      )
+    }
     guard ftruncate(descriptor, off_t(length)) == 0, lseek(descriptor, 0, SEEK_END) >= 0 else {
       throw failure(errno, "choose another place")
     }
     self.length = length
   }
 
-  /// Writes a line that ends in its line break.
-  func write(_ line: Data) throws {
+  /// What an interruption says from now on.
+  func say(_ text: String) {
+    if isRegular { OutputFile.remaining = text }
+  }
+
+  /// Writes a line that ends in its line break; an interruption says the text after it, not before.
+  func write(_ line: Data, saying text: String) throws {
     guard file != nil else {
       return try Terminal.write(String(decoding: line, as: UTF8.self))
     }
@@ -70,6 +82,7 @@ final class ResultLines {
         throw error
       }
       length += line.count
+      say(text)
     }
   }
 
