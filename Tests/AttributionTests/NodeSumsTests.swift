@@ -84,7 +84,8 @@ struct NodeSumsTests {
     }
   }
 
-  @Test("A span along Shapley orders is its tokens' log-probabilities'", arguments: TreeReference.names)
+  @Test(
+    "A span along Shapley orders is its tokens' log-probabilities'", arguments: TreeReference.names)
   func shapley(name: String) throws {
     let span = try #require(try explain(name) { $0.path = .shapley(orders: 4) }.last)
     let tokens = try explain(name) {
