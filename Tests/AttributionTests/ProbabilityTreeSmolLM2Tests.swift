@@ -109,6 +109,50 @@ struct ProbabilityTreeSmolLM2Tests {
     }
   }
 
+  @Test(
+    "100 tokens of ordinary text: every integral converges, after layer 0 with 32 nodes at most")
+  func ordinary() throws {
+    let explainer = try Explainer(LoadedModel(at: SmolLM2Tests.file, type: .float32))
+    let ids = try reference("models/smollm2-reference.json")["ordinary"]?["ids"]?.integers ?? []
+    var options = Explainer.Options()
+    options.continuation = .everyToken
+    options.depth = .head
+    let result = try explainer.explain(.init(text: "", ids: Array(ids.prefix(101))), options)
+    #expect(result.explanations.count == 100)
+    for found in result.explanations {
+      let total = found.attributions.reduce(0) { $0 + abs($1.value) }
+      #expect(found.attributions.allSatisfy { $0.converged == true })
+      #expect(
+        found.attributions.dropFirst().allSatisfy { ($0.nodes ?? 0) <= 32 },
+        "at \(found.position): \(found.attributions.compactMap(\.nodes))")
+      for node in found.attributions.flatMap({ $0.parts ?? [] }).flatMap(\.all) {
+        #expect(abs(node.residual) < 1e-5 * total)
+      }
+      for layer in found.attributions {
+        #expect(
+          abs(layer.residual ?? .nan) <= 1e-4 * max(abs(layer.value), 0.01 * total) * (1 + 1e-9))
+      }
+    }
+  }
+
+  @Test("Sampled orders of all 30 layers state their error, as main path and as alternative")
+  func sampledOrders() throws {
+    var sampled = options(tolerance: 1e-4)
+    sampled.path = .shapley(orders: 8)
+    sampled.seed = 11
+    var chain = options(tolerance: 1e-4)
+    chain.otherPaths = [.shapley(orders: 8)]
+    chain.seed = 11
+    let found = try explain(.float32, [sampled, chain])
+    let errors = found[0].attributions.compactMap(\.standardError)
+    #expect(errors.count == 30 && errors.allSatisfy { $0 > 0 && $0 < 0.5 })
+    #expect(abs(found[0].certificate) < 1e-4)
+    #expect(found[1].attributions.allSatisfy { $0.standardError == nil })
+    let alternative = try #require(found[1].alternatives?.first)
+    #expect(alternative.values == found[0].attributions.map(\.value))
+    #expect(alternative.standardErrors == errors)
+  }
+
   @Test("Paris along the straight line, and by Shapley values of ten layers")
   func paths() throws {
     var straight = options(tolerance: 1e-9)
@@ -128,6 +172,7 @@ struct ProbabilityTreeSmolLM2Tests {
     let values = stored["shapley"]?["values"]?.numbers ?? []
     #expect(values.count == 10)
     #expect(distance(found[1].attributions.map(\.value), values).error < 1e-10)
+    #expect(found[1].attributions.allSatisfy { $0.standardError == nil })
     #expect(
       distance([found[1].baselineValue], [stored["shapley"]?["baseline_value"]?.double ?? .nan])
         .error < 1e-12)
