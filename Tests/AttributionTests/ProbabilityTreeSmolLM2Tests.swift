@@ -109,8 +109,7 @@ struct ProbabilityTreeSmolLM2Tests {
     }
   }
 
-  @Test(
-    "100 tokens of ordinary text: every integral converges, after layer 0 with 32 nodes at most")
+  @Test("100 tokens of ordinary text: every integral converges, nearly all with 16 nodes")
   func ordinary() throws {
     let explainer = try Explainer(LoadedModel(at: SmolLM2Tests.file, type: .float32))
     let ids = try reference("models/smollm2-reference.json")["ordinary"]?["ids"]?.integers ?? []
@@ -119,12 +118,11 @@ struct ProbabilityTreeSmolLM2Tests {
     options.depth = .head
     let result = try explainer.explain(.init(text: "", ids: Array(ids.prefix(101))), options)
     #expect(result.explanations.count == 100)
+    var nodes: [Int] = []
     for found in result.explanations {
       let total = found.attributions.reduce(0) { $0 + abs($1.value) }
       #expect(found.attributions.allSatisfy { $0.converged == true })
-      #expect(
-        found.attributions.dropFirst().allSatisfy { ($0.nodes ?? 0) <= 32 },
-        "at \(found.position): \(found.attributions.compactMap(\.nodes))")
+      nodes += found.attributions.dropFirst().compactMap(\.nodes)
       for node in found.attributions.flatMap({ $0.parts ?? [] }).flatMap(\.all) {
         #expect(abs(node.residual) < 1e-5 * total)
       }
@@ -133,6 +131,9 @@ struct ProbabilityTreeSmolLM2Tests {
           abs(layer.residual ?? .nan) <= 1e-4 * max(abs(layer.value), 0.01 * total) * (1 + 1e-9))
       }
     }
+    // Layers after the first, whose segment starts at a baseline that no state is near.
+    #expect(nodes.count == 2900 && nodes.allSatisfy { $0 <= 64 })
+    #expect(nodes.filter { $0 == 16 }.count >= 2870 && nodes.filter { $0 > 32 }.count <= 6)
   }
 
   @Test("Sampled orders of all 30 layers state their error, as main path and as alternative")
