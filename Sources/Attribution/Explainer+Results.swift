@@ -26,6 +26,7 @@ extension Explainer {
           },
           nodes: found.nodes.isEmpty ? nil : found.nodes[index],
           converged: found.converged.isEmpty ? nil : found.converged[index],
+          standardError: found.standardErrors?[index],
           parts: found.parts.isEmpty ? nil : found.parts[index],
           residual: found.parts.isEmpty
             ? nil

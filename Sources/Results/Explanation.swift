@@ -269,6 +269,8 @@ public struct LayerAttribution: Codable, Sendable, Equatable {
   public var nodes: Int?
   /// False where the integral did not meet its tolerance.
   public var converged: Bool?
+  /// The standard error of the value, where orders were sampled; absent for a span.
+  public var standardError: Double?
   /// The lens at the same layer of the contrast prompt.
   public var contrastLens: Double?
   /// lens − contrastLens.
@@ -288,7 +290,7 @@ public struct LayerAttribution: Codable, Sendable, Equatable {
   public init(
     layer: Int, value: Double, lens: Double, rank: Int? = nil, entropy: Double? = nil,
     top: [TopToken]? = nil, nodes: Int? = nil, converged: Bool? = nil,
-    contrastLens: Double? = nil, contrastDifference: Double? = nil,
+    standardError: Double? = nil, contrastLens: Double? = nil, contrastDifference: Double? = nil,
     contrastIncrement: Double? = nil,
     parts: [AttributionNode]? = nil, residual: Double? = nil, low: Double? = nil,
     high: Double? = nil
@@ -301,6 +303,7 @@ public struct LayerAttribution: Codable, Sendable, Equatable {
     self.top = top
     self.nodes = nodes
     self.converged = converged
+    self.standardError = standardError
     self.contrastLens = contrastLens
     self.contrastDifference = contrastDifference
     self.contrastIncrement = contrastIncrement
@@ -312,6 +315,7 @@ public struct LayerAttribution: Codable, Sendable, Equatable {
 
   enum CodingKeys: String, CodingKey {
     case layer, value, lens, rank, entropy, top, nodes, converged, parts, residual, low, high
+    case standardError = "standard_error"
     case contrastLens = "contrast_lens"
     case contrastDifference = "contrast_difference"
     case contrastIncrement = "contrast_increment"

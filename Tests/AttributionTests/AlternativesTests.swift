@@ -82,7 +82,9 @@ struct AlternativesTests {
     }
   }
 
-  @Test("The stored straight and Shapley values stand beside the chain's", arguments: TreeReference.names)
+  @Test(
+    "The stored straight and Shapley values stand beside the chain's",
+    arguments: TreeReference.names)
   func stored(name: String) throws {
     let model = try TreeReference(name)
     let paths = try model.stored("paths")

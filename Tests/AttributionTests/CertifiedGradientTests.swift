@@ -135,14 +135,18 @@ struct CertifiedGradientTests {
     return model
   }
 
-  @Test("Parts that cancel are watched as closely: a bias against all neurons", arguments: [1e-1, 1e-2, 1e-3, 1e-4, 1e-5])
+  @Test(
+    "Parts that cancel are watched as closely: a bias against all neurons",
+    arguments: [1e-1, 1e-2, 1e-3, 1e-4, 1e-5])
   func cancellingBias(tolerance: Double) throws {
     let model = try Self.cancelling(4, norm: nil, scale: 1)
     try Self.expectSmallMoves(
       TreeReference.explainer(model), tolerance, "a cancelling bias")
   }
 
-  @Test("Parts that a branch's own norm enlarges are watched as closely", arguments: [Norm.Kind.rms, .layer], [1e-1, 1e-2, 1e-3, 1e-4, 1e-5])
+  @Test(
+    "Parts that a branch's own norm enlarges are watched as closely",
+    arguments: [Norm.Kind.rms, .layer], [1e-1, 1e-2, 1e-3, 1e-4, 1e-5])
   func enlarged(kind: Norm.Kind, tolerance: Double) throws {
     let width = try TreeReference.network("llama-biases").shape.width
     let model = try Self.cancelling(
@@ -156,7 +160,9 @@ struct CertifiedGradientTests {
       TreeReference.explainer(model), tolerance, "enlarged parts")
   }
 
-  @Test("A tolerance beyond double's digits is not met, and every layer says so", arguments: TreeReference.names)
+  @Test(
+    "A tolerance beyond double's digits is not met, and every layer says so",
+    arguments: TreeReference.names)
   func impossible(name: String) throws {
     let model = try TreeReference(name)
     for path in [PathChoice.chain, .straight] {

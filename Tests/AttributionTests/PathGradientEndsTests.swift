@@ -123,7 +123,8 @@ struct PathGradientEndsTests {
     _ readout: Readout, _ ends: [[Double]], _ model: [Double], nodes: Int, circular: Bool
   ) throws -> [Double] {
     let tokens = model.indices
-    let questions = [readouts.question]
+    let questions =
+      [readouts.question]
       + tokens.map { Readout.Question(token: $0, versus: nil, model: 1) }
     let found = try gradients(
       readout, .float64, [ends[0]] + tokens.map { _ in ends[1] }, .logProbability, questions,
@@ -133,7 +134,8 @@ struct PathGradientEndsTests {
     }
   }
 
-  @Test("kl: autograd's gradient for any model distribution, and for a state's own", arguments: names)
+  @Test(
+    "kl: autograd's gradient for any model distribution, and for a state's own", arguments: names)
   func divergence(name: String) throws {
     let ends = ends(name)
     let state = self.ends("ordinary")[1].map { 0.7 * $0 + 0.1 }

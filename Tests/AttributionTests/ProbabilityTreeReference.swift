@@ -120,7 +120,9 @@ func named(_ segment: JSON) -> NamedParts {
 
 /// The largest |Δ| / (1 + |expected|) of any part, and which; infinite where one is missing or extra.
 func distance(_ found: NamedParts, _ expected: NamedParts) -> (error: Double, part: String) {
-  if let wrong = Set(found.keys).symmetricDifference(expected.keys).min() { return (.infinity, wrong) }
+  if let wrong = Set(found.keys).symmetricDifference(expected.keys).min() {
+    return (.infinity, wrong)
+  }
   var worst = (error: 0.0, part: "")
   for (part, value) in expected {
     let error = abs((found[part] ?? .nan) - value) / (1 + abs(value))

@@ -109,6 +109,51 @@ struct ProbabilityTreeSmolLM2Tests {
     }
   }
 
+  @Test("100 tokens of ordinary text: every integral converges, nearly all with 16 nodes")
+  func ordinary() throws {
+    let explainer = try Explainer(LoadedModel(at: SmolLM2Tests.file, type: .float32))
+    let ids = try reference("models/smollm2-reference.json")["ordinary"]?["ids"]?.integers ?? []
+    var options = Explainer.Options()
+    options.continuation = .everyToken
+    options.depth = .head
+    let result = try explainer.explain(.init(text: "", ids: Array(ids.prefix(101))), options)
+    #expect(result.explanations.count == 100)
+    var nodes: [Int] = []
+    for found in result.explanations {
+      let total = found.attributions.reduce(0) { $0 + abs($1.value) }
+      #expect(found.attributions.allSatisfy { $0.converged == true })
+      nodes += found.attributions.dropFirst().compactMap(\.nodes)
+      for node in found.attributions.flatMap({ $0.parts ?? [] }).flatMap(\.all) {
+        #expect(abs(node.residual) < 1e-5 * total)
+      }
+      for layer in found.attributions {
+        #expect(
+          abs(layer.residual ?? .nan) <= 1e-4 * max(abs(layer.value), 0.01 * total) * (1 + 1e-9))
+      }
+    }
+    // Layers after the first, whose segment starts at a baseline that no state is near.
+    #expect(nodes.count == 2900 && nodes.allSatisfy { $0 <= 64 })
+    #expect(nodes.filter { $0 == 16 }.count >= 2870 && nodes.filter { $0 > 32 }.count <= 6)
+  }
+
+  @Test("Sampled orders of all 30 layers state their error, as main path and as alternative")
+  func sampledOrders() throws {
+    var sampled = options(tolerance: 1e-4)
+    sampled.path = .shapley(orders: 8)
+    sampled.seed = 11
+    var chain = options(tolerance: 1e-4)
+    chain.otherPaths = [.shapley(orders: 8)]
+    chain.seed = 11
+    let found = try explain(.float32, [sampled, chain])
+    let errors = found[0].attributions.compactMap(\.standardError)
+    #expect(errors.count == 30 && errors.allSatisfy { $0 > 0 && $0 < 0.5 })
+    #expect(abs(found[0].certificate) < 1e-4)
+    #expect(found[1].attributions.allSatisfy { $0.standardError == nil })
+    let alternative = try #require(found[1].alternatives?.first)
+    #expect(alternative.values == found[0].attributions.map(\.value))
+    #expect(alternative.standardErrors == errors)
+  }
+
   @Test("Paris along the straight line, and by Shapley values of ten layers")
   func paths() throws {
     var straight = options(tolerance: 1e-9)
@@ -128,6 +173,7 @@ struct ProbabilityTreeSmolLM2Tests {
     let values = stored["shapley"]?["values"]?.numbers ?? []
     #expect(values.count == 10)
     #expect(distance(found[1].attributions.map(\.value), values).error < 1e-10)
+    #expect(found[1].attributions.allSatisfy { $0.standardError == nil })
     #expect(
       distance([found[1].baselineValue], [stored["shapley"]?["baseline_value"]?.double ?? .nan])
         .error < 1e-12)

@@ -64,7 +64,9 @@ struct ProbabilityTreeTests {
     }
   }
 
-  @Test("Likely mistakes would show: each moves numbers a hundred tolerances away", arguments: TreeReference.names)
+  @Test(
+    "Likely mistakes would show: each moves numbers a hundred tolerances away",
+    arguments: TreeReference.names)
   func mistakes(name: String) throws {
     let model = try TreeReference(name)
     let stored = try model.stored("tree")

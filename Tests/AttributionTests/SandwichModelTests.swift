@@ -98,7 +98,8 @@ struct SandwichModelTests {
     }
   }
 
-  @Test("Sums stay sums: heads and shift are attention, neurons and shift the MLP", arguments: [0, 1])
+  @Test(
+    "Sums stay sums: heads and shift are attention, neurons and shift the MLP", arguments: [0, 1])
   func sums(index: Int) throws {
     for path in [PathChoice.chain, .straight] {
       for target in IGLensTests.targets {

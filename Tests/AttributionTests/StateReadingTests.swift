@@ -55,7 +55,9 @@ struct StateReadingTests {
     }
   }
 
-  @Test("A mean completion's tree, with the part that takes the means back", arguments: TreeReference.names)
+  @Test(
+    "A mean completion's tree, with the part that takes the means back",
+    arguments: TreeReference.names)
   func meanCompletion(name: String) throws {
     try compare(name, "completion", reading: completion)
   }
@@ -102,7 +104,7 @@ struct StateReadingTests {
       // The updates scored whole, and as sums of their parts.
       for (one, other) in zip(whole.attributions, split.attributions) {
         #expect(one.parts == nil && one.residual == nil)
-        #expect( one.converged == true && other.converged == true)
+        #expect(one.converged == true && other.converged == true)
         #expect(abs(one.value - other.value) < 1e-11)
       }
       let total = split.attributions.reduce(0) { $0 + abs($1.value) }
