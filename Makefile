@@ -44,7 +44,9 @@ install: setup
 fixtures: setup
 	Scripts/python-environment.sh
 	.venv/bin/python Scripts/make-model-fixtures.py
+	.venv/bin/python Scripts/make-tree-fixtures.py
 	.venv/bin/python Scripts/make-checkpoint-fixtures.py
+	.venv/bin/python Scripts/make-archive-fixtures.py
 	.venv/bin/python Scripts/make-lens-fixtures.py
 	.venv/bin/python Scripts/make-tokenizer-fixtures.py .deps/models/SmolLM2-135M-Instruct.Q4_1.gguf
 

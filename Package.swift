@@ -79,7 +79,7 @@ let package = Package(
         "Lenses", "Reports",
       ]),
     .executableTarget(
-      name: "TelescopeCLI", dependencies: ["Telescope"], swiftSettings: strict),
+      name: "TelescopeCLI", dependencies: ["Telescope", "StrictJSON"], swiftSettings: strict),
 
     // Tests.
     .target(

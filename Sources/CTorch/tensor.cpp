@@ -2,6 +2,10 @@
 
 #include "guard.h"
 
+#if defined(__linux__)
+#include <malloc.h>
+#endif
+
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
@@ -55,6 +59,13 @@ bool ct_in_scope(void) { return ct::scopes > 0; }
 
 void ct_set_threads(int count) { at::set_num_threads(count); }
 int ct_threads(void) { return at::get_num_threads(); }
+
+void ct_keep_freed_memory(void) {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 64 << 20);
+  mallopt(M_TRIM_THRESHOLD, 512 << 20);
+#endif
+}
 const char *ct_engine_version(void) { return TORCH_VERSION; }
 
 int ct_load_cuda(const char *path) {

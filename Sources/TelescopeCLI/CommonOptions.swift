@@ -53,6 +53,7 @@ struct CommonOptions {
   /// Loads a model, showing progress.
   func load(_ model: URL) throws -> LoadedModel {
     Engine.threads = threads
+    Engine.keepFreedMemory()
     Progress.current.begin("Loading the model", quiet: isQuiet)
     defer { Progress.current.end() }
     return try LoadedModel(

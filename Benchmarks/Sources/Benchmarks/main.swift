@@ -93,6 +93,7 @@ func child(_ arguments: String...) throws -> Double {
 }
 
 Engine.threads = threads
+Engine.keepFreedMemory()
 let prompts = try JSONDecoder().decode(
   [Prompt].self, from: Data(contentsOf: reference.appending(path: "prompts.json")))
 let loaded = try LoadedModel(at: modelFile)

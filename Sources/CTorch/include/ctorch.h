@@ -37,6 +37,8 @@ bool ct_in_scope(void);
 
 void ct_set_threads(int count);
 int ct_threads(void);
+// Keeps up to half a gigabyte of freed memory for reuse, where the C library can be told so.
+void ct_keep_freed_memory(void);
 // The version of the libtorch that was loaded, such as "2.11.0".
 const char *ct_engine_version(void);
 // Loads libtorch_cuda.so at run time; succeeds only if a device answers.
