@@ -128,7 +128,9 @@ struct CheckTable {
   }
 
   private func name(_ row: CheckedPart) -> String {
-    let layer = row.layer < 0 ? "embedding" : "layer \(row.layer)"
+    let isNarrow = style.width < 50 && row.kind != .layer && row.layer >= 0
+    let layer =
+      isNarrow ? "L\(row.layer)" : row.layer < 0 ? "embedding" : "layer \(row.layer)"
     switch row.kind {
     case .layer, .attention, .mlp: return layer
     case .head: return layer + " head " + (row.head.map(String.init) ?? "?")

@@ -52,7 +52,9 @@ struct ComparisonTable {
   }
 
   func lines() -> [TerminalLine] {
-    let value = "model " + Quantity.fixed(comparison.modelValue, 5, signed: false)
+    // As many digits as a small value needs to be told from another.
+    let decimals = Quantity.decimals(for: abs(comparison.modelValue), least: 5)
+    let value = "model " + Quantity.fixed(comparison.modelValue, decimals, signed: false)
     var lines = frame.prediction(
       after: result.tokens.prefix(comparison.position + 1).joinedText, of: comparison.target,
       value: value)

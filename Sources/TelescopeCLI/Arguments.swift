@@ -104,14 +104,16 @@ struct Arguments {
     return all.first
   }
 
-  /// A whole number within a range.
-  func integer(_ name: String, in range: ClosedRange<Int>) throws -> Int? {
+  /// A whole number within a range; `word` is what else the option takes, for the refusal.
+  func integer(
+    _ name: String, in range: ClosedRange<Int>, or word: String? = nil
+  ) throws -> Int? {
     guard let text = try value(name) else { return nil }
     guard let number = Int(text), range.contains(number) else {
       throw CommandError(
         .usage,
         "\(name) '\(text)': give a whole number from \(range.lowerBound) to "
-          + "\(range.upperBound).")
+          + "\(range.upperBound)\(word.map { ", or \($0)" } ?? "").")
     }
     return number
   }
@@ -133,7 +135,10 @@ struct Arguments {
   ) throws -> Value? {
     guard let text = try value(name) else { return nil }
     if let value = values.first(where: { title($0) == text }) { return value }
+    let titles = values.map(title).joined(separator: ", ")
     throw CommandError(
-      .usage, "\(name) '\(text)': choose one of \(values.map(title).joined(separator: ", ")).")
+      .usage,
+      "\(name) '\(text)': "
+        + (values.count == 1 ? "the only choice is \(titles)." : "choose one of \(titles)."))
   }
 }

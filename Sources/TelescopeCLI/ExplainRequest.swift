@@ -153,8 +153,8 @@ struct ExplainRequest {
     if tolerance != nil && !isIntegrating && !integrates {
       throw CommandError(
         .usage,
-        "--tol goes with integrals: --estimator gauss, --depth, --neurons, --path straight or "
-          + "--paths all; leave it out.")
+        "--tol goes with integrals: --estimator gauss, --depth, --neurons, --path straight, --paths "
+          + "all or --check; leave it out.")
     }
     if arguments.has("--orders") && !isSampling {
       throw CommandError(.usage, "--orders goes with --path shapley or --paths all; leave it out.")
@@ -250,7 +250,7 @@ struct ExplainRequest {
 
   private static func neurons(_ arguments: Arguments) throws -> NeuronChoice {
     if try arguments.value("--neurons") == "all" { return .all }
-    let count = try arguments.integer("--neurons", in: 1...10_000_000)
+    let count = try arguments.integer("--neurons", in: 1...10_000_000, or: "all")
     return count.map(NeuronChoice.largest) ?? .none
   }
 

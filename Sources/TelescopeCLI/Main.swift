@@ -54,8 +54,8 @@ struct Main {
     case let word?:
       throw CommandError(
         .usage,
-        "Unknown command '\(word)'; the commands are: explain, aggregate, lens, dla, compare. "
-          + "See telescope --help.")
+        "Unknown command '\(word)'; the commands are: explain, aggregate, lens, dla, compare. See "
+          + "telescope --help.")
     }
   }
 
@@ -65,13 +65,13 @@ struct Main {
     telescope shows where inside a language model a prediction is made.
 
     usage: telescope explain [options] "prompt"
-           telescope aggregate [options] results.jsonl
+           telescope aggregate [options] results.jsonl …
            telescope lens show|train|means [options]
            telescope dla [options] "prompt"
            telescope compare [options] "prompt"
 
       explain     split the probability of each token over the layers that produce it
-      aggregate   what the results of many prompts have in common
+      aggregate   what the explanations of many prompts have in common
       lens        read every layer's state as if it were the last (logit lens, tuned lens)
       dla         split the logit of each token over everything that wrote it
       compare     several methods side by side, layer by layer

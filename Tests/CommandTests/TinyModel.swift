@@ -31,33 +31,67 @@ final class TinyModel {
     try JSONSerialization.data(withJSONObject: object).write(to: file)
   }
 
-  /// Takes a tensor out of the weights, puts one of four zeros in, or makes one begin with NaN.
+  /// Takes a tensor out of the weights, puts one of four zeros in, makes one begin with NaN, or makes
+  /// all of one zero.
   func change(
-    removing removed: String? = nil, adding added: String? = nil, poisoning poisoned: String? = nil
+    removing removed: String? = nil, adding added: String? = nil, poisoning poisoned: String? = nil,
+    zeroing zeroed: String? = nil
   ) throws {
+    var tensors = try tensors()
+    if let removed { tensors[removed] = nil }
+    if let poisoned, let place = tensors[poisoned]?.body.startIndex {
+      let number = withUnsafeBytes(of: Float.nan.bitPattern.littleEndian) { Data($0) }
+      tensors[poisoned]?.body.replaceSubrange(place..<place + 4, with: number)
+    }
+    if let zeroed, let count = tensors[zeroed]?.body.count {
+      tensors[zeroed]?.body = Data(count: count)
+    }
+    if let added {
+      tensors[added] = (["dtype": "F32", "shape": [4]], Data(count: 16))
+    }
+    try write(tensors)
+  }
+
+  /// Makes the model as deep as `count` layers, its own ones repeated in turn.
+  func repeatLayers(to count: Int) throws {
+    let tensors = try tensors()
+    var deep = tensors
+    for (name, tensor) in tensors {
+      for layer in 0..<count {
+        let (own, other) = ("model.layers.\(layer % 2).", "model.layers.\(layer).")
+        if name.hasPrefix(own) { deep[other + name.dropFirst(own.count)] = tensor }
+      }
+    }
+    try write(deep)
+    try configure(["num_hidden_layers": count])
+  }
+
+  private typealias Tensor = (entry: [String: Any], body: Data)
+
+  private func tensors() throws -> [String: Tensor] {
     let bytes = try Data(contentsOf: weights)
     let length = bytes.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
     let header =
       try JSONSerialization.jsonObject(with: bytes[8..<8 + length]) as? [String: Any] ?? [:]
-    var (kept, body): ([String: Any], Data) = ([:], Data())
-    for (name, value) in header where name != removed {
-      guard var entry = value as? [String: Any], let range = entry["data_offsets"] as? [Int] else {
+    var tensors: [String: Tensor] = [:]
+    for (name, value) in header {
+      guard let entry = value as? [String: Any], let range = entry["data_offsets"] as? [Int] else {
         continue
       }
-      let start = body.count
-      body += bytes[8 + length + range[0]..<8 + length + range[1]]
-      if name == poisoned {
-        let number = withUnsafeBytes(of: Float.nan.bitPattern.littleEndian) { Data($0) }
-        body.replaceSubrange(start..<start + 4, with: number)
-      }
-      entry["data_offsets"] = [start, body.count]
-      kept[name] = entry
+      tensors[name] = (entry, Data(bytes[8 + length + range[0]..<8 + length + range[1]]))
     }
-    if let added {
-      kept[added] = ["dtype": "F32", "shape": [4], "data_offsets": [body.count, body.count + 16]]
-      body += Data(count: 16)
+    return tensors
+  }
+
+  private func write(_ tensors: [String: Tensor]) throws {
+    var (header, body): ([String: Any], Data) = ([:], Data())
+    for (name, tensor) in tensors {
+      var entry = tensor.entry
+      entry["data_offsets"] = [body.count, body.count + tensor.body.count]
+      header[name] = entry
+      body += tensor.body
     }
-    let text = try JSONSerialization.data(withJSONObject: kept)
+    let text = try JSONSerialization.data(withJSONObject: header)
     let size = withUnsafeBytes(of: UInt64(text.count).littleEndian) { Data($0) }
     try (size + text + body).write(to: weights)
   }
