@@ -91,10 +91,12 @@ struct Certificate {
   let attention = answer["attention"] as? [[Double]] ?? []
   let mlp = answer["mlp"] as? [[Double]] ?? []
   let heads = answer["heads"] as? [[[Double]]] ?? []
-  guard heads.count == result.explanations.count else {
+  // The last explanation is the span of all tokens.
+  let explanations = result.explanations.filter { $0.target.span == nil }
+  guard heads.count == explanations.count else {
     throw Failure(description: "the tree's twin differs")
   }
-  for (token, explanation) in result.explanations.enumerated() {
+  for (token, explanation) in explanations.enumerated() {
     for (layer, found) in explanation.attributions.enumerated() {
       for part in found.parts ?? [] {
         var pairs: [(Double, Double)] = []
