@@ -242,6 +242,11 @@ struct ExplainRequest {
       }
       return nil
     }
+    if reference != nil && replacements.map(Set.init) == [.zero] {
+      throw CommandError(
+        .usage,
+        "--reference gives means and resamples, and --replace zero needs neither; leave it out.")
+    }
     return Check(
       replacements: CausalCheck.Replacement.allCases.filter {
         replacements?.contains($0) ?? true

@@ -164,6 +164,10 @@ struct UsageTests {
       (["--replace", "mean", "--"], "--replace goes with --check; leave it out."),
       (["--at", "all"], "--at goes with --check; leave it out."),
       (["--reference", "texts.txt"], "--reference goes with --check; leave it out."),
+      (
+        ["--check", "--replace", "zero", "--reference", "texts.txt"],
+        "--reference gives means and resamples, and --replace zero needs neither; leave it out."
+      ),
       (["--unverified-lens"], "--unverified-lens goes with --lens or --completion; leave it out."),
       (
         ["--lens", "a", "--completion", "b"],
