@@ -136,27 +136,27 @@ struct InputResumeTests {
 
   @Test("Ctrl-C leaves whole lines and says how many; --resume makes the rest")
   func interruption() throws {
-    let prompts = (0..<400).map { "{\"prompt\": \"Number \($0) of many.\"}" }.joined(
+    let prompts = (0..<800).map { "{\"prompt\": \"Number \($0) of many.\"}" }.joined(
       separator: "\n")
     let (input, output) = (try file("p.jsonl", prompts), (folder / "r.jsonl").path)
     let words = [
       "--input", input, "--json", output, "--reproducible", "--estimator", "gradient", "--nodes",
-      "512",
+      "4096",
     ]
     let terminal = try PseudoTerminal(columns: 100)
     let process = Command.process(
       ["explain", "--model", model.path, "--threads", "1", "--max-new-tokens", "2"] + words)
     try terminal.start(process)
     #expect(terminal.wait(for: " s left"))
-    #expect(terminal.text.contains(/Prompt \d+ of 400, \d+ s left/))
+    #expect(terminal.text.contains(/Prompt \d+ of 800, \d+ s left/))
     kill(process.processIdentifier, SIGINT)
     let shown = terminal.finish(process)
     #expect(process.terminationStatus == 130)
     let count = try lines("r.jsonl").count
-    #expect(count > 0 && count < 400)
+    #expect(count > 0 && count < 800)
     #expect(
       shown.hasSuffix(
-        "telescope: Interrupted; \(output) has \(count) of 400 prompts, and --resume goes on with the "
+        "telescope: Interrupted; \(output) has \(count) of 800 prompts, and --resume goes on with the "
           + "rest.\n"))
     // Few prompts more are enough to see that it goes on where it stopped.
     let some = prompts.components(separatedBy: "\n").prefix(count + 2).joined(separator: "\n")
