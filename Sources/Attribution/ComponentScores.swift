@@ -14,7 +14,7 @@ internal import Tensors
 // and no part's own vector is ever formed.
 
 /// How far down a layer's value is split.
-public enum Depth: String, Sendable, CaseIterable {
+public enum Depth: String, Sendable, CaseIterable, Comparable {
   /// Layers alone.
   case layer
   /// Attention and feed-forward network.
@@ -23,6 +23,11 @@ public enum Depth: String, Sendable, CaseIterable {
   case head
   /// What each head carried from each source token.
   case token
+
+  /// Deeper is more.
+  public static func < (a: Depth, b: Depth) -> Bool {
+    (allCases.firstIndex(of: a) ?? 0) < (allCases.firstIndex(of: b) ?? 0)
+  }
 }
 
 /// Which neurons of each feed-forward network are listed.

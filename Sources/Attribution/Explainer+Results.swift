@@ -165,9 +165,10 @@ extension Explainer {
       estimator: options.path == .straight ? "gauss" : method.estimator.name,
       nodes: nodes, tolerance: tolerance, layers: path.layers,
       onsetFraction: method.onsetFraction,
-      depth: options.splits ? options.depth.rawValue : nil,
+      depth: options.splits ? max(.block, options.depth).rawValue : nil,
       neurons: options.neurons == .none
         ? nil : options.neurons == .all ? -1 : options.neurons.count,
+      orders: ([options.path] + options.otherPaths).compactMap(\.orders).first,
       completion: options.reading?.kind == .completion ? options.reading?.file : nil,
       lens: options.reading?.kind == .translator ? options.reading?.file : nil)
   }

@@ -24,6 +24,13 @@ public enum PathChoice: Sendable, Equatable {
   }
 }
 
+extension PathChoice {
+  /// How many orders are sampled; nil for paths that sample none.
+  var orders: Int? {
+    if case .shapley(let orders) = self { orders } else { nil }
+  }
+}
+
 /// Where paths start, by explained position.
 struct PathStart {
   /// In the residual stream: [explained positions, width].

@@ -135,6 +135,8 @@ public struct MethodDescription: Codable, Sendable, Equatable {
   public var depth: String?
   /// How many neurons of each layer are listed; −1 for all.
   public var neurons: Int?
+  /// How many orders of layers were asked for, where they were sampled.
+  public var orders: Int?
   /// The file of a mean completion.
   public var completion: String?
   /// The file of a tuned lens whose translated states are read.
@@ -145,7 +147,7 @@ public struct MethodDescription: Codable, Sendable, Equatable {
     path: String, baseline: String, target: String, estimator: String, nodes: Int? = nil,
     tolerance: Double? = nil, layers: [Int], onsetFraction: Double, depth: String? = nil,
     neurons: Int? = nil,
-    completion: String? = nil, lens: String? = nil
+    orders: Int? = nil, completion: String? = nil, lens: String? = nil
   ) {
     self.path = path
     self.baseline = baseline
@@ -157,6 +159,7 @@ public struct MethodDescription: Codable, Sendable, Equatable {
     self.onsetFraction = onsetFraction
     self.depth = depth
     self.neurons = neurons
+    self.orders = orders
     self.completion = completion
     self.lens = lens
   }
@@ -164,7 +167,7 @@ public struct MethodDescription: Codable, Sendable, Equatable {
   enum CodingKeys: String, CodingKey {
     case path, baseline, target, estimator, nodes, tolerance, layers
     case onsetFraction = "onset_fraction"
-    case depth, neurons, completion, lens
+    case depth, neurons, orders, completion, lens
   }
 }
 

@@ -230,76 +230,76 @@ enum TreeGolden {
 
     causal check: each part replaced by its
       mean at the explained position
-    part                     pred.    actual
+    part                pred.    actual
     layers
       3 parts · Spearman 0.95
       signs agree 97 %
-      layer 2             +0.69617  +0.61666
-      layer 1             +0.05859  +0.07502
-      layer 0             −0.01023  −0.01097
+      layer 2        +0.69617  +0.61666
+      layer 1        +0.05859  +0.07502
+      layer 0        −0.01023  −0.01097
     attention
       3 parts · Spearman 0.88
       signs agree 92 %
-      layer 2             +0.22726  +0.16796
-      layer 1             +0.01850  +0.02297
-      layer 0             −0.00149  −0.00073
+      L2             +0.22726  +0.16796
+      L1             +0.01850  +0.02297
+      L0             −0.00149  −0.00073
     MLP
       3 parts · Spearman 0.81
       signs agree 87 %
-      layer 2             +0.47511  +0.61909
-      layer 1             +0.04229  +0.02688
-      layer 0             −0.00443  −0.00448
+      L2             +0.47511  +0.61909
+      L1             +0.04229  +0.02688
+      L0             −0.00443  −0.00448
     heads
       9 parts · Spearman 0.74
       signs agree 82 %
-      layer 2 head 2      −0.66847  −0.76141
-      layer 2 head 0      +0.39295  +0.47871
-      layer 2 head 1      +0.46408  +0.46253
-      layer 1 head 0      +0.00912  +0.00916
+      L2 head 2      −0.66847  −0.76141
+      L2 head 0      +0.39295  +0.47871
+      L2 head 1      +0.46408  +0.46253
+      L1 head 0      +0.00912  +0.00916
       others: 5 parts
     neurons
       3 parts · Spearman 0.67
       signs agree 77 %
-      layer 1: 2 neurons  −0.09600  −0.08342
-      layer 2: 2 neurons  +0.07145  +0.03289
-      layer 0: 2 neurons  −0.00279  −0.00185
+      L1: 2 neurons  −0.09600  −0.08342
+      L2: 2 neurons  +0.07145  +0.03289
+      L0: 2 neurons  −0.00279  −0.00185
 
     causal check: each part replaced by its
       value at " France" (3) at the
       explained position
-    part                     pred.    actual
+    part                pred.    actual
     layers
       3 parts · Spearman 0.95
       signs agree 97 %
-      layer 2             +0.66934  +0.56954
-      layer 1             +0.05804  +0.03400
-      layer 0             −0.00979  −0.00530
+      layer 2        +0.66934  +0.56954
+      layer 1        +0.05804  +0.03400
+      layer 0        −0.00979  −0.00530
     attention
       3 parts · Spearman 0.88
       signs agree 92 %
-      layer 2             +0.21416  +0.28305
-      layer 1             +0.01790  +0.02382
-      layer 0             −0.00147  −0.00120
+      L2             +0.21416  +0.28305
+      L1             +0.01790  +0.02382
+      L0             −0.00147  −0.00120
     MLP
       3 parts · Spearman 0.81
       signs agree 87 %
-      layer 2             +0.49083  +0.44258
-      layer 1             +0.03972  +0.02396
-      layer 0             −0.00472  −0.00634
+      L2             +0.49083  +0.44258
+      L1             +0.03972  +0.02396
+      L0             −0.00472  −0.00634
     heads
       9 parts · Spearman 0.74
       signs agree 82 %
-      layer 2 head 2      −0.68930  −0.33433
-      layer 2 head 1      +0.48169  +0.35043
-      layer 2 head 0      +0.39709  +0.31954
-      layer 1 head 0      +0.00906  +0.00948
+      L2 head 2      −0.68930  −0.33433
+      L2 head 1      +0.48169  +0.35043
+      L2 head 0      +0.39709  +0.31954
+      L1 head 0      +0.00906  +0.00948
       others: 5 parts
     neurons
       3 parts · Spearman 0.67
       signs agree 77 %
-      layer 1: 2 neurons  −0.09407  −0.11710
-      layer 2: 2 neurons  +0.07410  +0.06787
-      layer 0: 2 neurons  −0.00288  −0.00110
+      L1: 2 neurons  −0.09407  −0.11710
+      L2: 2 neurons  +0.07410  +0.06787
+      L0: 2 neurons  −0.00288  −0.00110
 
     """
 
