@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The paper's IG-Lens procedure in PyTorch on transformers, as a process that answers requests.
 
-    .venv/bin/python Benchmarks/Reference/iglens_twin.py --gguf MODEL.gguf --threads 2
+    .venv/bin/python Benchmarks/Reference/iglens_twin.py --model MODEL.gguf --threads 2
 
 It reads one JSON object a line and answers each with one line, so that a driver can take turns
 between this process and another. Times are wall time of the task alone, in milliseconds.
@@ -17,25 +17,14 @@ between this process and another. Times are wall time of the task alone, in mill
         (the whole prefix once more for each token).
     {"task": "forward", "ids": [...]}     logits at every position
     {"task": "greedy", "ids": [...], "count": 8}
-    {"task": "load"}                      from the GGUF file to a model ready to run
     {"task": "memory"}                    resident and peak memory of this process, in bytes
 
 Any request may say "repeat": n and "warmup": m; the answer then has every time and the median.
 With --once TASKS.json (a list of requests) it answers those and exits.
 """
 
-import argparse
-import json
-import os
-import statistics
-import sys
-import time
-
-os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["TRANSFORMERS_VERBOSITY"] = "error"
-
+import protocol  # first: it sets what transformers reads when it is imported
 import torch
-import transformers
 from transformers import DynamicCache
 
 import common
@@ -187,67 +176,11 @@ def forward(model, request):
     return {"shape": list(logits.shape), "last_argmax": int(logits[0, -1].argmax())}
 
 
-def memory():
-    """Resident memory now and at its peak, in bytes."""
-    fields = {}
-    with open("/proc/self/status") as status:
-        for line in status:
-            name, _, value = line.partition(":")
-            if name in ("VmRSS", "VmHWM"):
-                fields[name] = int(value.split()[0]) * 1024
-    return {"resident": fields.get("VmRSS"), "peak": fields.get("VmHWM")}
-
-
-def answer(request, model, path):
-    """Runs one request, timed."""
-    run = {
-        "explain": lambda: explain(model, request),
-        "forward": lambda: forward(model, request),
-        "greedy": lambda: {"ids": generate_with_cache(model, request["ids"], request["count"])[0]},
-        "load": lambda: {"parameters": common.load(path).num_parameters()},
-        "memory": memory,
-    }[request["task"]]
-    for _ in range(request.get("warmup", 0)):
-        run()
-    times = []
-    for _ in range(request.get("repeat", 1)):
-        begin = time.perf_counter()
-        result = run()
-        times.append((time.perf_counter() - begin) * 1000)
-    return {"task": request["task"], "ms": statistics.median(times), "times": times, **result}
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--gguf", required=True)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--once", help="a JSON file with a list of requests")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    begin = time.perf_counter()
-    model = common.load(arguments.gguf)
-    loaded = (time.perf_counter() - begin) * 1000
-    ready = {
-        "ready": True,
-        "load_ms": loaded,
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "threads": torch.get_num_threads(),
-        "cores": os.cpu_count(),
-    }
-    print(json.dumps(ready), flush=True)
-    if arguments.once:
-        with open(arguments.once) as file:
-            requests = json.load(file)
-    else:
-        requests = (json.loads(line) for line in sys.stdin if line.strip())
-    for request in requests:
-        try:
-            reply = answer(request, model, arguments.gguf)
-        except Exception as error:
-            reply = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(reply), flush=True)
+def greedy(model, request):
+    return {"ids": generate_with_cache(model, request["ids"], request["count"])[0]}
 
 
 if __name__ == "__main__":
-    main()
+    protocol.serve(
+        __doc__.splitlines()[0], {"explain": explain, "forward": forward, "greedy": greedy}
+    )

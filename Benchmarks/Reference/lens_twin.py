@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The logit lens in PyTorch, as one would write it: a loop over layers.
 
-    .venv/bin/python Benchmarks/Reference/lens_twin.py --gguf MODEL.gguf --threads 2
+    .venv/bin/python Benchmarks/Reference/lens_twin.py --model MODEL.gguf --threads 2
 
 It reads one JSON object a line and answers each with one line, as iglens_twin.py does.
 

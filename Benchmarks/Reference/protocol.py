@@ -42,16 +42,16 @@ def answer(request, model, tasks):
     return {"task": request["task"], "ms": statistics.median(times), "times": times, **result}
 
 
-def serve(description, tasks):
+def serve(description, tasks, load=common.load):
     """Loads the model, says that it is ready, and answers until the input ends."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--gguf", required=True)
+    parser.add_argument("--model", required=True)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--once", help="a JSON file with a list of requests")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     begin = time.perf_counter()
-    model = common.load(arguments.gguf)
+    model = load(arguments.model)
     loaded = (time.perf_counter() - begin) * 1000
     ready = {
         "ready": True,

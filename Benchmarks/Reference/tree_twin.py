@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The tree to heads in PyTorch: path-mean gradients by autograd, then a score for every part.
 
-    .venv/bin/python Benchmarks/Reference/tree_twin.py --gguf MODEL.gguf --threads 2
+    .venv/bin/python Benchmarks/Reference/tree_twin.py --model MODEL.gguf --threads 2
 
 It reads one JSON object a line and answers each with one line, as iglens_twin.py does.
 

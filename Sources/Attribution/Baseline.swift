@@ -1,6 +1,6 @@
 /// Where the path of an explanation starts.
 public enum Baseline: Sendable, Equatable {
-  /// The mean of the first chosen layer's states over positions up to the explained one.
+  /// The mean of the first chosen layer's states over positions that the explained one sees.
   case mean
   /// The same over all positions, future ones included, as the published script has it.
   case meanAll
@@ -25,9 +25,11 @@ public enum Baseline: Sendable, Equatable {
     }
   }
 
-  /// Which positions are averaged for a prediction made at `position` of a text of `length`.
-  func averaged(at position: Int, length: Int) -> Range<Int>? {
-    switch self {
+  /// Which positions are averaged for a prediction made at `position` of a text of `length`: those that
+  /// it sees, up to itself in a decoder and all of them in an encoder.
+  func averaged(at position: Int, length: Int, isCausal: Bool = true) -> Range<Int>? {
+    let position = isCausal ? position : length - 1
+    return switch self {
     case .mean: 0..<position + 1
     case .meanAll: 0..<length
     // At position 0 there is nothing else: the state itself.

@@ -107,7 +107,7 @@ public struct AblationStudy: Sendable {
     guard !subjects.isEmpty, !replacements.isEmpty else { return subjects.map { _ in [] } }
     let places = subjects.map(place)
     let (values, context) = try observed(subjects, text, places, model)
-    let slopes = try pulledBack(subjects, values, model, readout.type)
+    let slopes = try pulledBack(subjects, values, model)
 
     var checks = subjects.map { _ in [CausalCheck]() }
     var sweep = AblationSweep(

@@ -70,13 +70,13 @@ extension IntegralRule {
   /// - Returns: one result per integral.
   /// - Throws: as `score` and `longest`.
   func scores(
-    _ integrals: [Integral], _ gradient: PathGradient, most: Int,
+    _ integrals: [Integral], _ gradient: any SegmentGradient, most: Int,
     longest: ([Integral]) throws -> [Double],
     score: (_ chosen: [Integral], _ gradients: Tensor) throws -> [[CellScores]]
   ) throws -> [CertifiedScores] {
     func level(_ chosen: [Int], _ nodes: Int, circular: Bool) throws -> [CertifiedScores] {
       guard !chosen.isEmpty else { return [] }
-      let gradients = gradient(chosen, .gaussLegendre(nodes), circular: circular)
+      let gradients = try gradient(chosen, .gaussLegendre(nodes), circular: circular)
       let cells = try score(chosen.map { integrals[$0] }, gradients)
       return cells.enumerated().map { row, cells in
         CertifiedScores(
@@ -102,7 +102,7 @@ extension IntegralRule {
     }
 
     let all = Array(integrals.indices)
-    let pair = gradient.gradients(
+    let pair = try gradient.gradients(
       all, .gaussLegendre(2 * Self.fewest), comparedWith: .gaussLegendre(Self.fewest),
       circular: false)
     let lengths = try longest(integrals)

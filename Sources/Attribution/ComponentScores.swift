@@ -11,7 +11,11 @@ internal import Tensors
 //     head h:    Σ over its columns of g ∘ c          neuron n:   g_n c_n
 //     source s of head h:   α_hs · ⟨g_h, v_s⟩          bias:       ⟨Dᵀ ḡ, b⟩ (+ ⟨ḡ, β⟩)
 //
-// and no part's own vector is ever formed.
+// and no part's own vector is ever formed. A mixture's experts score ⟨ḡ, Δ_e⟩; a state-space mixer is one
+// part. In a post-norm block r′ = D₂(D₁(z + o) + β₁ + m) + β₂, with D₁ and D₂ the norms at the run's own
+// scales, the branches' gradients are D₁ᵀD₂ᵀḡ and D₂ᵀḡ, and what remains is the part `residual`,
+//
+//     ⟨D₁ᵀD₂ᵀḡ − ḡ, z⟩ + ⟨D₂ᵀḡ, β₁⟩ + ⟨ḡ, β₂⟩.
 
 /// How far down a layer's value is split.
 public enum Depth: String, Sendable, CaseIterable, Comparable {
@@ -49,6 +53,18 @@ struct BlockScores {
   var attentionBias: Double?
   var neurons: [Double] = []
   var mlpBias: Double?
+  var experts: [Double] = []
+  /// What a post-norm block's norms make of the stream itself.
+  var residual: Double?
+  /// All that a state-space block adds; attention and MLP are then 0.
+  var mixer: Double?
+
+  fileprivate var singles: [Double] {
+    [attentionBias ?? 0, mlpBias ?? 0, residual ?? 0, mixer ?? 0]
+  }
+
+  /// Σ of the parts of the first level.
+  var total: Double { attention + mlp + (residual ?? 0) + (mixer ?? 0) }
 }
 
 /// Scores of all parts of one cell: one prediction's segment.
@@ -59,7 +75,7 @@ struct CellScores {
 
   /// Σ of the parts of the first level.
   var total: Double {
-    extras.reduce(0, +) + blocks.reduce(0) { $0 + $1.attention + $1.mlp }
+    extras.reduce(0, +) + blocks.reduce(0) { $0 + $1.total }
   }
 
   /// The largest difference of any part.
@@ -71,9 +87,8 @@ struct CellScores {
       let (a, b) = pair
       return max(
         most, abs(a.attention - b.attention), abs(a.mlp - b.mlp), largest(a.heads, b.heads),
-        largest(a.neurons, b.neurons),
-        largest(
-          [a.attentionBias ?? 0, a.mlpBias ?? 0], [b.attentionBias ?? 0, b.mlpBias ?? 0]))
+        largest(a.neurons, b.neurons), largest(a.experts, b.experts),
+        largest(a.singles, b.singles))
     }
   }
 }
@@ -84,7 +99,7 @@ struct Components {
   let trace: ResidualTrace
   let depth: Depth
   let neurons: NeuronChoice
-  private let branches: [BlockBranches]
+  private let rules: [BlockRule]
 
   /// Prepares the parts of a traced text.
   ///
@@ -96,15 +111,15 @@ struct Components {
     self.trace = trace
     self.depth = depth
     self.neurons = neurons
-    branches = try Self.rules(of: model)
+    rules = try Self.rules(of: model)
   }
 
-  private static func rules(of model: any LanguageModel) throws -> [BlockBranches] {
+  private static func rules(of model: any LanguageModel) throws -> [BlockRule] {
     try (0..<model.shape.layers).map { layer in
-      guard let branches = model.branches(of: layer) else {
+      guard let rule = model.rule(of: layer) else {
         throw AttributionError.noRule(model.shape.architecture, layer: layer)
       }
-      return branches
+      return rule
     }
   }
 
@@ -115,16 +130,24 @@ struct Components {
     of model: any LanguageModel, depth: Depth, neurons: NeuronChoice
   ) throws -> (rows: Set<Site>, whole: Set<Site>) {
     guard depth != .layer || neurons != .none else { return ([], []) }
-    _ = try rules(of: model)
     var (rows, whole): (Set<Site>, Set<Site>) = ([.embedding], [])
-    for layer in 0..<model.shape.layers {
+    for (layer, rule) in try rules(of: model).enumerated() {
+      guard case .branches(let branches) = rule else {
+        rows.formUnion([.residual(layer, .before), .residual(layer, .after)])
+        continue
+      }
+      if branches.norms != nil {
+        rows.formUnion([.residual(layer, .before), .residual(layer, .middle)])
+      }
       rows.formUnion([.attention(layer, .output), .feedForward(layer, .output)])
       if depth == .head || depth == .token { rows.insert(.attention(layer, .heads)) }
       if depth == .token {
         rows.insert(.attention(layer, .pattern))
         whole.insert(.attention(layer, .value))
       }
-      if neurons != .none { rows.insert(.feedForward(layer, .hidden)) }
+      if neurons != .none {
+        rows.insert(.feedForward(layer, branches.feedForward == nil ? .experts : .hidden))
+      }
     }
     return (rows, whole)
   }
@@ -135,6 +158,19 @@ struct Components {
   private func row(_ site: Site, _ predictions: [Int]) -> Tensor {
     guard let value = trace.rows[site] else { preconditionFailure("\(site) was not traced") }
     return value.selecting(predictions, along: 0)
+  }
+
+  /// A post-norm block's norms at the scales that the run had; nil for other blocks.
+  private func postNorms(
+    _ branches: BlockBranches, _ layer: Int, _ predictions: [Int]
+  ) -> (attention: NormMap, feedForward: NormMap)? {
+    guard let norms = branches.norms else { return nil }
+    func wide(_ site: Site) -> Tensor { row(site, predictions).to(.float64, on: .cpu) }
+    let attended = wide(.residual(layer, .before)) + wide(.attention(layer, .output))
+    let fed = wide(.residual(layer, .middle)) + wide(.feedForward(layer, .output))
+    return (
+      NormMap(norms.attention.wide, at: attended), NormMap(norms.feedForward.wide, at: fed)
+    )
   }
 
   /// Scores of one block for some predictions, with the gradients of their segments.
@@ -149,17 +185,37 @@ struct Components {
   func scores(
     of layer: Int, _ predictions: [Int], _ gradients: Tensor
   ) throws -> [BlockScores] {
-    func product(_ site: Site) throws -> [Double] {
-      try (row(site, predictions).to(.float64, on: .cpu) * gradients).sum(along: 1).values()
+    func wide(_ site: Site) -> Tensor { row(site, predictions).to(.float64, on: .cpu) }
+    func product(_ value: Tensor, _ gradients: Tensor) throws -> [Double] {
+      try (value * gradients).sum(along: 1).values()
     }
-    let attention = try product(.attention(layer, .output))
-    let mlp = try product(.feedForward(layer, .output))
+    guard case .branches(let branches) = rules[layer] else {
+      let added = wide(.residual(layer, .after)) - wide(.residual(layer, .before))
+      return try product(added, gradients).map {
+        BlockScores(layer: layer, attention: 0, mlp: 0, mixer: $0)
+      }
+    }
+    // ḡ where each branch ends, before the norms of a post-norm block.
+    var (toAttention, toNetwork) = (gradients, gradients)
+    var residual: [Double]?
+    if let post = postNorms(branches, layer, predictions) {
+      toNetwork = post.feedForward.pullBack(gradients)
+      toAttention = post.attention.pullBack(toNetwork)
+      var left = (wide(.residual(layer, .before)) * (toAttention - gradients)).sum(along: 1)
+      for (norm, gradient) in [(post.attention, toNetwork), (post.feedForward, gradients)] {
+        if let shift = norm.norm.bias { left = left + (gradient * shift).sum(along: 1) }
+      }
+      residual = try left.values()
+    }
+    let attention = try product(wide(.attention(layer, .output)), toAttention)
+    let mlp = try product(wide(.feedForward(layer, .output)), toNetwork)
     var scores = predictions.indices.map {
-      BlockScores(layer: layer, attention: attention[$0], mlp: mlp[$0])
+      BlockScores(
+        layer: layer, attention: attention[$0], mlp: mlp[$0], residual: residual?[$0])
     }
     if splitsHeads {
       let mixes = row(.attention(layer, .heads), predictions)
-      let out = branches[layer].attention.backward(gradients, through: mixes)
+      let out = BranchWay(branches.attention, at: mixes, post: []).backward(toAttention)
       let heads = model.shape.heads
       let products = (out.inputs * mixes.to(out.inputs.type))
         .reshaped([predictions.count, heads, -1]).to(.float64, on: .cpu).sum(along: 2)
@@ -170,15 +226,26 @@ struct Components {
         scores[index].attentionBias = biases?[index]
       }
     }
-    if splitsNeurons {
+    guard splitsNeurons else { return scores }
+    if let branch = branches.feedForward {
       let hidden = row(.feedForward(layer, .hidden), predictions)
-      let out = branches[layer].feedForward.backward(gradients, through: hidden)
+      let out = BranchWay(branch, at: hidden, post: []).backward(toNetwork)
       let values = try (out.inputs * hidden.to(out.inputs.type)).values()
       let biases = try out.bias?.values()
       let count = hidden.size(1)
       for index in scores.indices {
         scores[index].neurons = Array(values[index * count..<(index + 1) * count])
         scores[index].mlpBias = biases?[index]
+      }
+    } else {
+      // [predictions, experts, width]
+      let added = wide(.feedForward(layer, .experts))
+        .reshaped([predictions.count, -1, model.shape.width])
+      let values = try (added * toNetwork.reshaped([predictions.count, 1, -1]))
+        .sum(along: 2).values()
+      let count = added.size(1)
+      for index in scores.indices {
+        scores[index].experts = Array(values[index * count..<(index + 1) * count])
       }
     }
     return scores
@@ -191,37 +258,65 @@ struct Components {
     }
     func square(_ vectors: Tensor) -> Tensor { (vectors * vectors).sum(along: -1) }
     var found = [Double](repeating: 0, count: predictions.count)
-    for site in [Site.attention(layer, .output), .feedForward(layer, .output)] {
-      found = try largest(square(row(site, predictions)), found)
+    guard case .branches(let branches) = rules[layer] else {
+      return try largest(
+        square(
+          row(.residual(layer, .after), predictions)
+            - row(.residual(layer, .before), predictions)), found)
+    }
+    let norms = postNorms(branches, layer, predictions)
+    let toNetwork = norms.map { [$0.feedForward] } ?? []
+    let toAttention = norms.map { [$0.attention, $0.feedForward] } ?? []
+    for (site, post) in [
+      (Site.attention(layer, .output), toAttention), (.feedForward(layer, .output), toNetwork),
+    ] {
+      found = try largest(square(post.reduce(row(site, predictions)) { $1($0) }), found)
+    }
+    if let norms {
+      // D₂(D₁ z + β₁) + β₂ − z
+      let before = row(.residual(layer, .before), predictions).to(.float64, on: .cpu)
+      var arrived = norms.attention(before)
+      if let shift = norms.attention.norm.bias { arrived = arrived + shift }
+      arrived = norms.feedForward(arrived) - before
+      if let shift = norms.feedForward.norm.bias { arrived = arrived + shift }
+      found = try largest(square(arrived), found)
     }
     if splitsHeads {
-      let branch = branches[layer].attention
+      let branch = branches.attention
       let mixes = row(.attention(layer, .heads), predictions)
+      let way = BranchWay(branch, at: mixes, post: toAttention)
       let heads = model.shape.heads
-      let scale = branch.scale(through: mixes)
       // [head, prediction, width]: each head through its columns of W_O.
       let weight = branch.output.weight.transposed(0, 1)
         .reshaped([heads, -1, model.shape.width])
-      let made = branch.normed(
-        mixes.reshaped([predictions.count, heads, -1]).transposed(0, 1).matmul(weight), scale)
+      let made = way(
+        mixes.reshaped([predictions.count, heads, -1]).transposed(0, 1).matmul(weight))
       for head in 0..<heads {
         found = try largest(
           square(made.slice(head..<head + 1, along: 0)).reshaped([predictions.count]), found)
       }
-      found = try zip(found, branch.biasSquares(scale, rows: found.count)).map { max($0, $1) }
+      found = try zip(found, way.biasSquares(rows: found.count)).map { max($0, $1) }
     }
-    if splitsNeurons {
-      let branch = branches[layer].feedForward
+    guard splitsNeurons else { return found }
+    if let branch = branches.feedForward {
       let hidden = row(.feedForward(layer, .hidden), predictions)
-      let scale = branch.scale(through: hidden)
-      let columns = square(branch.normed(branch.output.weight.transposed(0, 1), nil))
+      let way = BranchWay(branch, at: hidden, post: toNetwork)
+      let columns = square(way.unscaled(branch.output.weight.transposed(0, 1)))
       let count = hidden.size(1)
-      let scaled = scale.map { hidden * $0 } ?? hidden
+      let scaled = way.scale.map { hidden * $0 } ?? hidden
       let values = try (scaled * scaled * columns).values()
       for index in found.indices {
         found[index] = max(found[index], values[index * count..<(index + 1) * count].max() ?? 0)
       }
-      found = try zip(found, branch.biasSquares(scale, rows: found.count)).map { max($0, $1) }
+      found = try zip(found, way.biasSquares(rows: found.count)).map { max($0, $1) }
+    } else {
+      let added = row(.feedForward(layer, .experts), predictions)
+        .reshaped([predictions.count, -1, model.shape.width])
+      for expert in 0..<added.size(1) {
+        let one = added.slice(expert..<expert + 1, along: 1)
+          .reshaped([predictions.count, model.shape.width])
+        found = try largest(square(toNetwork.reduce(one) { $1($0) }), found)
+      }
     }
     return found
   }
@@ -231,11 +326,16 @@ struct Components {
     of layer: Int, _ predictions: [Int], _ gradients: Tensor
   ) throws -> [[[Double]]] {
     guard depth == .token, let patterns = trace.patterns[layer],
-      let values = trace.whole[.attention(layer, .value)]
+      let values = trace.whole[.attention(layer, .value)],
+      case .branches(let branches) = rules[layer]
     else { return [] }
     let shape = model.shape
     let mixes = row(.attention(layer, .heads), predictions)
-    let pulled = branches[layer].attention.backward(gradients, through: mixes).inputs
+    let reach =
+      postNorms(branches, layer, predictions).map {
+        $0.attention.pullBack($0.feedForward.pullBack(gradients))
+      } ?? gradients
+    let pulled = BranchWay(branches.attention, at: mixes, post: []).backward(reach).inputs
       .to(.float64, on: .cpu)
     let group = shape.heads / shape.keyValueHeads
     // [key-value heads, headWidth, position]
@@ -243,70 +343,13 @@ struct Components {
       .reshaped([-1, shape.keyValueHeads, shape.headWidth]).transposed(0, 1).transposed(1, 2)
     return try predictions.enumerated().map { index, prediction in
       let pattern = patterns[prediction].to(.float64, on: .cpu)
-      let sources = min(pattern.size(1), trace.positions[prediction] + 1)
-      let reach = pulled.slice(index..<index + 1, along: 0)
+      let sources =
+        model.isCausal ? min(pattern.size(1), trace.positions[prediction] + 1) : pattern.size(1)
+      let carrying = pulled.slice(index..<index + 1, along: 0)
         .reshaped([shape.keyValueHeads, group, shape.headWidth])
         .matmul(carried.slice(0..<sources, along: 2)).reshaped([shape.heads, sources])
-      let scores = try (reach * pattern.slice(0..<sources, along: 1)).values()
+      let scores = try (carrying * pattern.slice(0..<sources, along: 1)).values()
       return (0..<shape.heads).map { Array(scores[$0 * sources..<($0 + 1) * sources]) }
     }
-  }
-}
-
-extension Branch {
-  /// The gradients of a branch's inputs c, and what its biases score.
-  ///
-  /// - Parameters:
-  ///   - gradients: ḡ: [rows, width], float64.
-  ///   - inputs: c: [rows, inputs], which set the scale of a norm after the projection.
-  /// - Returns: Wᵀ Dᵀ ḡ: [rows, inputs], and ⟨Dᵀ ḡ, b⟩ + ⟨ḡ, β⟩: [rows], nil without biases.
-  func backward(_ gradients: Tensor, through inputs: Tensor) -> (inputs: Tensor, bias: Tensor?) {
-    let weight = output.weight
-    let type: ScalarType = weight.type == .float64 ? .float64 : .float32
-    var pulled = gradients.to(type, on: weight.device)
-    var biases: [Tensor] = []
-    if let norm {
-      if let shift = norm.bias { biases.append((pulled * shift.to(type)).sum(along: 1)) }
-      // Dᵀ = P diag(γ) / ρ
-      pulled = pulled * norm.weight.to(type)
-      if let scale = scale(through: inputs) { pulled = pulled * scale }
-      if norm.kind == .layer {
-        pulled = pulled - pulled.mean(along: 1, keepingDimension: true)
-      }
-    }
-    if let bias = output.bias { biases.append((pulled * bias.to(type)).sum(along: 1)) }
-    let bias = biases.dropFirst().reduce(biases.first) { sum, next in sum.map { $0 + next } }
-    return (pulled.linear(weight.to(type).transposed(0, 1)), bias)
-  }
-
-  // The norm as a linear map at the run's own scale: D = diag(γ) P / ρ.
-
-  /// 1/ρ: [rows, 1]; nil without a norm.
-  func scale(through inputs: Tensor) -> Tensor? {
-    guard let norm else { return nil }
-    let type: ScalarType = output.weight.type == .float64 ? .float64 : .float32
-    let raw = output(inputs).to(type)
-    let centred = norm.kind == .layer ? raw - raw.mean(along: 1, keepingDimension: true) : raw
-    return ((centred * centred).mean(along: 1, keepingDimension: true) + norm.epsilon)
-      .reciprocalSquareRoot
-  }
-
-  /// D of pieces [..., width]; without a scale, D ρ.
-  func normed(_ pieces: Tensor, _ scale: Tensor?) -> Tensor {
-    guard let norm else { return pieces }
-    let centred =
-      norm.kind == .layer ? pieces - pieces.mean(along: -1, keepingDimension: true) : pieces
-    let weighed = centred * norm.weight
-    return scale.map { weighed * $0 } ?? weighed
-  }
-
-  /// The squared norm of D b + β for each of so many rows.
-  func biasSquares(_ scale: Tensor?, rows: Int) throws -> [Double] {
-    let width = output.weight.size(0)
-    var bias = output.bias.map { normed($0.reshaped([1, width]), scale) }
-    if let shift = norm?.bias?.reshaped([1, width]) { bias = bias.map { $0 + shift } ?? shift }
-    guard let bias else { return Array(repeating: 0, count: rows) }
-    let squares = try (bias * bias).sum(along: 1).values()
-    return squares.count == rows ? squares : Array(repeating: squares[0], count: rows)
   }
 }

@@ -30,6 +30,12 @@ extension Explainer {
     try withRecording(false) {
       var options = options
       if options.depth == .layer { options.depth = .block }
+      guard loaded.model.unembedding.transform == nil else {
+        throw AttributionError(
+          .usage,
+          "Direct logit attribution needs a head that is linear after its norm; this model's has a "
+            + "nonlinear layer before it: use telescope explain.")
+      }
       guard options.depth != .token else {
         throw AttributionError(
           .usage, "Direct logit attribution goes down to heads and neurons; use --depth head.")
@@ -61,14 +67,7 @@ extension Explainer {
 
     // g = P(γ ∘ u) / ρ at each explained position.
     let last = trace.state(model.shape.layers - 1).to(.float64, on: .cpu)
-    let states =
-      head.norm.kind == .layer ? last - last.mean(along: 1, keepingDimension: true) : last
-    let scale = ((states * states).mean(along: 1, keepingDimension: true) + head.norm.epsilon)
-      .reciprocalSquareRoot
-    var gradients = directions.vectors * head.norm.weight.to(.float64, on: .cpu) * scale
-    if head.norm.kind == .layer {
-      gradients = gradients - gradients.mean(along: 1, keepingDimension: true)
-    }
+    let gradients = NormMap(head.norm.wide, at: last).pullBack(directions.vectors)
     let split = PathSplit(
       components: try Components(
         model, trace, depth: options.depth, neurons: options.neurons),

@@ -74,7 +74,7 @@ extension Explainer {
     let kept = (length + predictions * path.blocks.count) * shape.width * bytes
     // Generation keeps keys and values; the ordinary logits are read 16 rows at a time.
     var cache = 0
-    if case .greedy = options.continuation {
+    if case .greedy = options.continuation, loaded.model.isCausal {
       cache = 2 * shape.layers * shape.keyValueHeads * shape.headWidth * bytes * length
     }
     let ordinary = min(16, predictions) * shape.vocabulary * (bytes + 8)

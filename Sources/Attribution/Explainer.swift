@@ -110,6 +110,7 @@ public struct Explainer {
     let model = loaded.model
     let count = model.shape.layers
     try options.validate()
+    try checkDirection(options)
     let path = try StatePath(options, layers: count)
     var method = options.method
     method.rowsPerSweep = try estimate(prompt, options, path).rowsPerSweep(within: options.memory)
@@ -158,6 +159,15 @@ public struct Explainer {
       ])
   }
 
+  /// Refuses what only a decoder can be asked.
+  private func checkDirection(_ options: Options) throws {
+    guard !loaded.model.isCausal, options.check != nil else { return }
+    throw AttributionError(
+      .usage,
+      "--check replaces a part at one position and runs on from there, and in \(loaded.name) every "
+        + "position sees every other; leave --check out.")
+  }
+
   // MARK: - Steps
 
   /// What the forward pass must show.
@@ -184,6 +194,13 @@ public struct Explainer {
     guard last >= 0 else {
       throw ModelError(.usage, "The prompt is empty; give at least one token of text.")
     }
+    if case .positions(let positions) = options.continuation,
+      let wrong = positions.first(where: { $0 < 0 || $0 > last })
+    {
+      throw AttributionError(
+        .usage, "--position \(wrong) is out of range; the prompt has positions 0 to \(last).")
+    }
+    guard model.isCausal else { return try traceMasks(prompt, options, request) }
     switch options.continuation {
     case .answer(let answer):
       guard !answer.isEmpty else {
@@ -200,10 +217,6 @@ public struct Explainer {
       }
       return try trace(prompt.ids, Array(0..<last))
     case .positions(let positions):
-      if let wrong = positions.first(where: { $0 < 0 || $0 > last }) {
-        throw AttributionError(
-          .usage, "--position \(wrong) is out of range; the prompt has positions 0 to \(last).")
-      }
       return try trace(prompt.ids, Set(positions).sorted())
     case .greedy(let count):
       let ends = loaded.tokenizer.endOfText
@@ -221,6 +234,12 @@ public struct Explainer {
     _ other: Prompt, to explanations: inout [Explanation], _ trace: ResidualTrace,
     _ targets: [Int], promptCount: Int, _ options: Options, _ method: IGLens, _ path: StatePath
   ) throws -> (ContrastDescription, warnings: [String]) {
+    guard loaded.model.isCausal else {
+      throw AttributionError(
+        .usage,
+        "--contrast compares one continuation after two prompts, and \(loaded.name) continues none; "
+          + "explain the two texts one by one.")
+    }
     switch options.continuation {
     case .answer, .greedy: break
     case .everyToken, .positions:

@@ -184,7 +184,7 @@ public struct IGLens: Sendable {
       case .gradient(let steps): .midpoint(steps)
       case .gauss(let nodes): .gaussLegendre(nodes)
       }
-    let geometry = rule == nil ? [] : try segments(states, ends, readout)
+    let geometry = rule == nil || !readout.isStraight ? [] : try segments(states, ends, readout)
     let reading = try readout.read(
       states, questions, target, top: top,
       segments: zip(ends, geometry).map { end, segment in
@@ -201,7 +201,10 @@ public struct IGLens: Sendable {
     var logShares = ends.map { logs[$0.to] - logs[$0.from] }
     var nodes: [Int] = []
     var converged: [Bool] = []
-    if let rule {
+    if !readout.isStraight, estimator != .observed {
+      (shares, logShares, nodes, converged) = try curved(
+        states, questions, ends, exact: shares, perPrediction: length - 1, rule, readout)
+    } else if let rule {
       shares = reading.points.map { points in integral(points, rule) { target.slope($0) } }
       logShares = reading.points.map { points in
         integral(points, rule) { Target.logProbability.slope($0) }
@@ -216,10 +219,16 @@ public struct IGLens: Sendable {
     var parts: [[AttributionNode]] = []
     var gradients: [[Double]] = []
     if let split {
-      let gradient = try PathGradient(
+      let segments =
         split.isStraight
-          ? predictions.indices.map { ($0 * length, ($0 + 1) * length - 1) } : ends,
-        states: states, questions: questions, reading: reading, target: target, readout: readout)
+        ? predictions.indices.map { (from: $0 * length, to: ($0 + 1) * length - 1) } : ends
+      let gradient: any SegmentGradient =
+        readout.isStraight
+        ? try PathGradient(
+          segments, states: states, questions: questions, reading: reading, target: target,
+          readout: readout)
+        : CurvedGradient(
+          segments, states: states, questions: questions, target: target, readout: readout)
       let found = try split.split(
         gradient, predictions: indices, shares: shares)
       (shares, parts, nodes, converged) =
@@ -328,6 +337,55 @@ public struct IGLens: Sendable {
       count *= 2
     }
     return (shares, logShares, nodes, ends.indices.map(meets))
+  }
+
+  /// Integrals of ⟨∇f, Δ⟩ where the logits along a segment are no mixture of those at its ends: with a
+  /// rule, or with nodes doubled from 8 until a segment meets its known change of f.
+  private func curved(
+    _ states: Tensor, _ questions: [Readout.Question], _ ends: [(from: Int, to: Int)],
+    exact: [Double], perPrediction: Int, _ rule: Quadrature?, _ readout: Readout
+  ) throws -> (shares: [Double], logShares: [Double], nodes: [Int], converged: [Bool]) {
+    let wide = states.to(.float64, on: .cpu)
+    func integrals(_ chosen: [Int], _ target: Target, _ rule: Quadrature) throws -> [Double] {
+      let gradients = try CurvedGradient(
+        ends, states: states, questions: questions, target: target, readout: readout)(
+          chosen, rule, circular: false)
+      let updates =
+        wide.selecting(chosen.map { ends[$0].to }, along: 0)
+        - wide.selecting(chosen.map { ends[$0].from }, along: 0)
+      return try (gradients * updates).sum(along: 1).values()
+    }
+    let all = Array(ends.indices)
+    if let rule {
+      return (
+        try integrals(all, target, rule), try integrals(all, .logProbability, rule),
+        Array(repeating: rule.nodes.count, count: ends.count), []
+      )
+    }
+    guard case .adaptive(let tolerance) = estimator else { return (exact, exact, [], []) }
+    let totals = stride(from: 0, to: exact.count, by: perPrediction).map { start in
+      exact[start..<start + perPrediction].reduce(0) { $0 + abs($1) }
+    }
+    var shares = [Double](repeating: .infinity, count: ends.count)
+    var logShares = shares
+    var nodes = [Int](repeating: 0, count: ends.count)
+    func meets(_ index: Int) -> Bool {
+      let scale = max(abs(exact[index]), 0.01 * totals[index / perPrediction])
+      return abs(shares[index] - exact[index]) <= tolerance * scale
+    }
+    var open = all
+    var count = 8
+    while !open.isEmpty, count <= Self.mostNodes {
+      let rule = Quadrature.gaussLegendre(count)
+      let found = zip(
+        try integrals(open, target, rule), try integrals(open, .logProbability, rule))
+      for (index, (share, logShare)) in zip(open, found) {
+        (shares[index], logShares[index], nodes[index]) = (share, logShare, count)
+      }
+      open.removeAll(where: meets)
+      count *= 2
+    }
+    return (shares, logShares, nodes, all.map(meets))
   }
 
   private func checkFinite(_ rows: [SoftmaxRows.Reading]) throws {

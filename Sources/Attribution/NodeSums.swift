@@ -9,6 +9,7 @@ extension AttributionNode {
     var layer: Int
     var head: Int?
     var neuron: Int?
+    var expert: Int?
     var source: Int?
 
     init(_ node: AttributionNode) {
@@ -16,6 +17,7 @@ extension AttributionNode {
       layer = node.layer
       head = node.head
       neuron = node.neuron
+      expert = node.expert
       source = node.source
     }
   }

@@ -14,7 +14,7 @@ package import Tensors
 // of the segment's update then scores ⟨ḡ, Δ⟩, and the scores of all parts sum to F(b) − F(a).
 
 /// Path-mean gradients of segments between the rows of one sweep.
-package struct PathGradient {
+package struct PathGradient: SegmentGradient {
   private let readout: Readout
   private let target: Target
   private let questions: [Readout.Question]

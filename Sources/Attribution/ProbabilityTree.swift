@@ -46,7 +46,7 @@ struct PathSplit {
   /// - Returns: values, parts, nodes and convergence of every cell.
   /// - Throws: `EngineError` when memory runs out.
   func split(
-    _ gradient: PathGradient, predictions: [Int], shares: [Double]
+    _ gradient: any SegmentGradient, predictions: [Int], shares: [Double]
   ) throws -> Outcome {
     let count = blocks.count
     let integrals = predictions.enumerated().flatMap { row, prediction -> [Integral] in
@@ -147,9 +147,19 @@ struct PathSplit {
       AttributionNode(kind: kind, layer: kind == .embedding ? -1 : last, value: value)
     }
     for block in cell.blocks {
+      if let mixer = block.mixer {
+        nodes.append(AttributionNode(kind: .mixer, layer: block.layer, value: mixer))
+        continue
+      }
       nodes.append(
         sum(.attention, block.layer, block.attention, of: heads(block)))
-      nodes.append(sum(.mlp, block.layer, block.mlp, of: neurons(block)))
+      nodes.append(
+        sum(
+          .mlp, block.layer, block.mlp,
+          of: block.experts.isEmpty ? neurons(block) : experts(block)))
+      if let residual = block.residual {
+        nodes.append(AttributionNode(kind: .residual, layer: block.layer, value: residual))
+      }
     }
     return nodes
   }
@@ -169,6 +179,12 @@ struct PathSplit {
       AttributionNode(kind: .head, layer: block.layer, head: head, value: value)
     }
     return heads + bias(block.attentionBias, block.layer)
+  }
+
+  private func experts(_ block: BlockScores) -> [AttributionNode] {
+    block.experts.enumerated().map { expert, value in
+      AttributionNode(kind: .expert, layer: block.layer, expert: expert, value: value)
+    }
   }
 
   private func neurons(_ block: BlockScores) -> [AttributionNode] {

@@ -77,7 +77,8 @@ extension Explainer {
       let states = path.averagedState(trace, loaded.model)
       let average = try RunningMeans(states.values(), width: width)
       let ranges = trace.positions.map {
-        baseline.averaged(at: $0, length: states.size(0)) ?? 0..<1
+        baseline.averaged(
+          at: $0, length: states.size(0), isCausal: loaded.model.isCausal) ?? 0..<1
       }
       let layer = path.layers.first ?? 0
       return read(

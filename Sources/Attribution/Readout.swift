@@ -1,7 +1,7 @@
 public import LanguageModels
 package import Tensors
 
-/// The readout f(h) of a model: softmax of U·N(h) + c at single residual vectors, streamed.
+/// The readout f(h) of a model: softmax of U·N(φ(h)) + c at single residual vectors, streamed.
 ///
 /// Slices of rows × vocabulary are computed, summed and dropped, so that memory does not grow with
 /// the number of rows times the vocabulary. Sums are in float64; products in float32, or in float64
@@ -14,6 +14,8 @@ public struct Readout {
   /// The element type of the products.
   let type: ScalarType
   private let head: Unembedding
+  /// φ, where the head has it, in the element type of the products.
+  private let transform: HeadTransform?
   private let entryNorms = EntryNorms()
   private let weight: Tensor
   /// c′ = Uβ + c: what the norm's shift and the head's bias add to every state's logits.
@@ -36,6 +38,7 @@ public struct Readout {
     self.head = head
     self.type = type
     weight = head.weight
+    transform = head.transform.map { $0.to(type) }
     cap = head.softCap ?? 0
     norm = Norm(
       kind: head.norm.kind, weight: head.norm.weight.to(type), bias: nil,
@@ -51,6 +54,22 @@ public struct Readout {
     } else {
       offset = bias?.to(type, on: .cpu)
     }
+  }
+
+  /// Whether a straight segment of states is one of what the norm sees, so that closed forms hold.
+  package var isStraight: Bool { transform == nil }
+
+  /// φ of states, or the states themselves: [rows, width].
+  func transformed(_ states: Tensor) -> Tensor {
+    let states = states.to(type)
+    return transform?(states) ?? states
+  }
+
+  /// The same readout of what φ has made.
+  var behindTransform: Readout {
+    var head = head
+    head.transform = nil
+    return Readout(head, type)
   }
 
   private static func slices(_ vocabulary: Int) -> [Range<Int>] {
@@ -106,7 +125,7 @@ public struct Readout {
     segments: [(from: Int, to: Int, points: [SoftmaxPoints.Mixture])] = [],
     holding: Bool = false, progress: (Double) -> Void = { _ in }
   ) throws -> Reading {
-    let normed = norm(states.to(type))
+    let normed = norm(transformed(states))
     let thresholds = try tieThresholds(normed, questions)
     func statistics(top: Int) -> SoftmaxRows {
       SoftmaxRows(
@@ -165,8 +184,9 @@ public struct Readout {
     let exact = Norm(
       kind: norm.kind, weight: norm.weight.to(.float64, on: .cpu), bias: nil,
       epsilon: norm.epsilon)
-    let normed = exact(states.to(.float64, on: .cpu))
-    let width = states.size(1)
+    let wide = states.to(.float64, on: .cpu)
+    let normed = exact(head.transform.map { $0.to(.float64, on: .cpu)(wide) } ?? wide)
+    let width = normed.size(1)
     var elements: [[(row: Int, column: Int, value: Double)]] = Array(
       repeating: [], count: held.slices.count)
     for start in stride(from: 0, to: rows.count, by: 64) {
@@ -267,5 +287,19 @@ private final class EntryNorms {
     let made = ((squares + 1e-300).log * 0.5).exp.to(type).contiguous
     known = made
     return made
+  }
+}
+
+extension HeadTransform {
+  /// The same with weights of another type.
+  func to(_ type: ScalarType, on device: Device? = nil) -> HeadTransform {
+    func moved(_ x: Tensor) -> Tensor { x.to(type, on: device) }
+    return HeadTransform(
+      norm: norm.map {
+        Norm(
+          kind: $0.kind, weight: moved($0.weight), bias: $0.bias.map(moved), epsilon: $0.epsilon)
+      },
+      dense: Linear(weight: moved(dense.weight), bias: dense.bias.map(moved)),
+      activation: activation)
   }
 }

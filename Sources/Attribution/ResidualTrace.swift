@@ -112,12 +112,14 @@ final class TraceRecorder {
 
 extension LanguageModel {
   /// Traces a given text at these positions: one forward pass.
+  ///
+  /// `tokens` are what is explained there; nil for what follows in the text, or else the most probable.
   func trace(
-    _ text: [Int], positions: [Int], _ request: TraceRequest, versus: Int?
+    _ text: [Int], positions: [Int], tokens: [Int]? = nil, _ request: TraceRequest, versus: Int?
   ) throws -> ResidualTrace {
     let explained = Set(positions)
     let recorder = TraceRecorder(request, isExplained: explained.contains)
-    let length = request.includesEnd ? text.count : (positions.max() ?? 0) + 1
+    let length = request.includesEnd || !isCausal ? text.count : (positions.max() ?? 0) + 1
     let residual = try run([Array(text[0..<length])], pass: recorder.pass).residual
     // A few rows at a time: rows × vocabulary is never held.
     let vocabulary = shape.vocabulary
@@ -131,10 +133,15 @@ extension LanguageModel {
         ordinary.append(
           OrdinaryReading(
             values[row * vocabulary..<(row + 1) * vocabulary],
-            next: position + 1 < text.count ? text[position + 1] : nil, versus: versus))
+            next: tokens.map { $0[start + row] } ?? following(position, of: text), versus: versus))
       }
     }
     return recorder.trace(text: text, positions: positions, ordinary: ordinary)
+  }
+
+  /// The token that a decoder's text has after a position.
+  private func following(_ position: Int, of text: [Int]) -> Int? {
+    isCausal && position + 1 < text.count ? text[position + 1] : nil
   }
 
   /// Traces the model's own greedy continuation while it is generated.

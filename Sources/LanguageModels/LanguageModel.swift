@@ -21,9 +21,9 @@ public protocol LanguageModel {
   /// For use through `run`, which checks ids and sites first.
   func forward(_ ids: [[Int]], cache: KeyValueCache?, pass: Pass) -> Tensor
 
-  /// How a block's heads and neurons add to the residual stream; nil where they do not add, and
-  /// the block cannot be split by the rules that there are.
-  func branches(of layer: Int) -> BlockBranches?
+  /// How what a block adds to the residual stream is a sum; nil where the block cannot be split by the
+  /// rules that there are.
+  func rule(of layer: Int) -> BlockRule?
 }
 
 /// A model that can be run again in part: from any block on, and, where positions see only those
@@ -82,7 +82,7 @@ public struct ModelShape: Sendable, Equatable {
 
 extension LanguageModel {
   /// No rule.
-  public func branches(of layer: Int) -> BlockBranches? { nil }
+  public func rule(of layer: Int) -> BlockRule? { nil }
 
   /// Decoders are what most models are.
   public var isCausal: Bool { true }

@@ -37,7 +37,7 @@ public struct Transformer: BlockwiseModel {
   public var device: Device { embedding.tokens.device }
 
   /// The rule of the block, where there is one.
-  public func branches(of layer: Int) -> BlockBranches? { blocks[layer].branches }
+  public func rule(of layer: Int) -> BlockRule? { blocks[layer].rule }
 
   /// The tokens' vectors, with what else the family puts there.
   public func embed(_ ids: [[Int]], from start: Int, pass: Pass) -> Tensor {

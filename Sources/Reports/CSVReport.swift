@@ -168,6 +168,7 @@ public enum CSVReport {
         switch node.kind {
         case .head: node.head
         case .neuron: node.neuron
+        case .expert: node.expert
         case .source: node.source
         default: Int?.none
         }

@@ -27,7 +27,7 @@ struct PartNames {
     case .mean: return block + style.glyphs.words("mean update, taken back")
     case .translator: return block + "translator"
     case .residual: return block + "what the block leaves"
-    case .expert: return block + "expert"
+    case .expert: return block + "expert " + number(node.expert)
     case .mixer: return block + "mixer"
     case .others: return block + "others"
     }

@@ -10,6 +10,8 @@ public struct AttributionNode: Codable, Sendable, Equatable {
   public var head: Int?
   /// The neuron, counted from 0.
   public var neuron: Int?
+  /// The expert, counted from 0.
+  public var expert: Int?
   /// The position whose values the head carried here, counted from 0.
   public var source: Int?
   /// What it adds to the target.
@@ -51,13 +53,14 @@ public struct AttributionNode: Codable, Sendable, Equatable {
 
   /// Gathers the values.
   public init(
-    kind: Kind, layer: Int, head: Int? = nil, neuron: Int? = nil, source: Int? = nil, value: Double,
-    residual: Double = 0, children: [AttributionNode]? = nil
+    kind: Kind, layer: Int, head: Int? = nil, neuron: Int? = nil, expert: Int? = nil,
+    source: Int? = nil, value: Double, residual: Double = 0, children: [AttributionNode]? = nil
   ) {
     self.kind = kind
     self.layer = layer
     self.head = head
     self.neuron = neuron
+    self.expert = expert
     self.source = source
     self.value = value
     self.residual = residual

@@ -49,6 +49,7 @@ extension [AttributionNode] {
         switch node.kind {
         case .head: ("head", node.head)
         case .neuron: ("neuron", node.neuron)
+        case .expert: ("expert", node.expert)
         case .source: ("source", node.source)
         default: nil
         }
@@ -58,6 +59,9 @@ extension [AttributionNode] {
       }
       if let neuron = node.neuron, neuron < 0 {
         throw ResultsError.outOfRange(place("neuron"), neuron, "0 or more")
+      }
+      if let expert = node.expert, expert < 0 {
+        throw ResultsError.outOfRange(place("expert"), expert, "0 or more")
       }
       if let source = node.source, !(0..<tokens).contains(source) {
         throw ResultsError.outOfRange(place("source"), source, "a position of 'tokens'")

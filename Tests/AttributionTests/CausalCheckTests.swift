@@ -184,12 +184,12 @@ struct CausalCheckTests {
     ) -> Tensor {
       inner.blocks(range, x, positions, cache: cache, pass: pass)
     }
-    func branches(of layer: Int) -> BlockBranches? {
-      inner.branches(of: layer).map {
+    func rule(of layer: Int) -> BlockRule? {
+      guard case .branches(let branches) = inner.rule(of: layer) else { return nil }
+      return .branches(
         BlockBranches(
-          attention: Branch(output: $0.attention.output, norm: norm),
-          feedForward: Branch(output: $0.feedForward.output, norm: norm))
-      }
+          attention: Branch(output: branches.attention.output, norm: norm),
+          feedForward: branches.feedForward.map { Branch(output: $0.output, norm: norm) }))
     }
   }
 

@@ -10,7 +10,7 @@ final class Twin {
   /// Starts it and waits until its model is loaded.
   init(python: URL, script: URL, model: URL, threads: Int) throws {
     process.executableURL = python
-    process.arguments = [script.path, "--gguf", model.path, "--threads", "\(threads)"]
+    process.arguments = [script.path, "--model", model.path, "--threads", "\(threads)"]
     process.standardInput = requests
     process.standardOutput = answers
     try process.run()

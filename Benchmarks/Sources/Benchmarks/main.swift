@@ -240,6 +240,7 @@ if let ordinary = stored?["ordinary"] as? [String: Any], let ids = ordinary["ids
 }
 
 try treeBenchmarks()
+try familyBenchmarks()
 
 // MARK: - Report
 

@@ -14,8 +14,8 @@ package protocol Block {
   /// The sites that the block shows when it stands at a layer.
   func sites(at layer: Int) -> Set<Site>
 
-  /// How its heads and neurons add to the residual stream; nil where there is no rule.
-  var branches: BlockBranches? { get }
+  /// How what it adds to the residual stream is a sum; nil where there is no rule.
+  var rule: BlockRule? { get }
 }
 
 /// A block's attention: what it adds to the residual stream, and where it is seen.
@@ -56,12 +56,20 @@ extension Block {
   }
 }
 
-extension BlockBranches {
-  /// The rule of branches that add to the stream; nil for a feed-forward network without neurons.
-  init?(_ attention: any AttentionBranch, _ feedForward: any FeedForwardBranch) {
-    guard let network = feedForward as? FeedForward else { return nil }
-    self.init(
-      attention: Branch(output: attention.output, norm: attention.outputNorm),
-      feedForward: Branch(output: network.output, norm: network.outputNorm))
+extension BlockRule {
+  /// The rule of branches that add to the stream, through a post-norm block's norms if it is one; nil for
+  /// a feed-forward network that is a sum of neither neurons nor experts.
+  init?(
+    _ attention: any AttentionBranch, _ feedForward: any FeedForwardBranch,
+    norms: PostNorms? = nil
+  ) {
+    let neurons = (feedForward as? FeedForward).map {
+      Branch(output: $0.output, norm: $0.outputNorm)
+    }
+    guard neurons != nil || feedForward.parts.contains(.experts) else { return nil }
+    self = .branches(
+      BlockBranches(
+        attention: Branch(output: attention.output, norm: attention.outputNorm),
+        feedForward: neurons, norms: norms))
   }
 }

@@ -27,5 +27,5 @@ package struct ParallelBlock: Block {
     sites(at: layer, [.before, .after], attention, feedForward)
   }
 
-  package var branches: BlockBranches? { BlockBranches(attention, feedForward) }
+  package var rule: BlockRule? { BlockRule(attention, feedForward) }
 }

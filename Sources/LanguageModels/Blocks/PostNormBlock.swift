@@ -28,5 +28,9 @@ package struct PostNormBlock: Block {
     sites(at: layer, Site.Moment.allCases, attention, feedForward)
   }
 
-  package var branches: BlockBranches? { nil }
+  package var rule: BlockRule? {
+    BlockRule(
+      attention, feedForward,
+      norms: PostNorms(attention: attentionNorm, feedForward: feedForwardNorm))
+  }
 }

@@ -30,5 +30,5 @@ package struct PreNormBlock: Block {
     sites(at: layer, Site.Moment.allCases, attention, feedForward)
   }
 
-  package var branches: BlockBranches? { BlockBranches(attention, feedForward) }
+  package var rule: BlockRule? { BlockRule(attention, feedForward) }
 }

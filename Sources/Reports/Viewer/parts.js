@@ -5,7 +5,7 @@
 const partNames = {
   attention: "attention", mlp: "MLP", bias: "bias", embedding: `embedding ${minus} baseline`,
   mean: "mean update, taken back", translator: "translator", residual: "what the block leaves",
-  expert: "expert", mixer: "mixer", others: "others",
+  mixer: "mixer", others: "others",
 };
 const manyNames = { head: "heads", neuron: "neurons", source: "tokens", expert: "experts" };
 const partLimit = 14;
@@ -14,6 +14,7 @@ function partName(node, layer) {
   const block = node.layer >= 0 && node.layer !== layer ? `layer ${node.layer} ` : "";
   if (node.kind === "head") return `${block}head ${node.head}`;
   if (node.kind === "neuron") return `${block}neuron ${node.neuron}`;
+  if (node.kind === "expert") return `${block}expert ${node.expert ?? "?"}`;
   if (node.kind === "source") {
     const token = result.tokens[node.source];
     return token ? tokenName(token) : `position ${node.source}`;
