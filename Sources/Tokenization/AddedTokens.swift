@@ -23,45 +23,35 @@ struct AddedTokens: Sendable {
   }
 
   private let tokens: [Token]
-  /// Children by `node << 8 | byte`; the root is 0.
-  private var edges: [Int: Int] = [:]
-  /// The token that ends at a node, or −1.
-  private var ends: [Int] = [-1]
+  private var trie: ByteTrie
   /// Which bytes begin a token.
   private var begins = [Bool](repeating: false, count: 256)
 
   /// Builds the tree of the tokens; of several with one text the last holds.
   init(_ tokens: [Token]) {
     self.tokens = tokens
-    for (index, token) in tokens.enumerated() where !token.text.isEmpty {
-      var node = 0
-      for byte in token.text.utf8 {
-        if node == 0 { begins[Int(byte)] = true }
-        if let next = edges[node << 8 | Int(byte)] {
-          node = next
-        } else {
-          ends.append(-1)
-          edges[node << 8 | Int(byte)] = ends.count - 1
-          node = ends.count - 1
-        }
-      }
-      ends[node] = index
+    trie = ByteTrie(capacity: tokens.count)
+    for (index, token) in tokens.enumerated() {
+      guard let first = token.text.utf8.first else { continue }
+      begins[Int(first)] = true
+      _ = trie.insert(token.text.utf8, value: index)
     }
   }
 
   /// Divides a part of a text at the added tokens in it: the leftmost first, of several the longest.
   func divide(_ text: [UInt8], _ part: Range<Int>, special: Bool) -> [Part] {
-    guard !edges.isEmpty else { return [Part(range: part)] }
+    guard !trie.isEmpty else { return [Part(range: part)] }
     var parts: [Part] = []
     var done = part.lowerBound
     var index = part.lowerBound
     text.withUnsafeBufferPointer { bytes in
       while index < part.upperBound {
-        guard begins[Int(bytes[index])], let (token, end) = longest(bytes, index, part.upperBound)
+        guard begins[Int(bytes[index])], let (number, end) = trie.longest(bytes, index..<part.upperBound)
         else {
           index += 1
           continue
         }
+        let token = tokens[number]
         let found = index..<end
         index = end
         if token.isSpecial && !special { continue }
@@ -83,36 +73,12 @@ struct AddedTokens: Sendable {
     return parts
   }
 
-  private func longest(
-    _ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int
-  ) -> (Token, Int)? {
-    var node = 0
-    var index = start
-    var best: (Token, Int)?
-    while index < end, let next = edges[node << 8 | Int(bytes[index])] {
-      node = next
-      index += 1
-      if ends[node] >= 0 { best = (tokens[ends[node]], index) }
-    }
-    return best
-  }
-
   private func standsAlone(
     _ bytes: UnsafeBufferPointer<UInt8>, _ found: Range<Int>, in part: Range<Int>
   ) -> Bool {
     let before = lastScalar(bytes, before: found.lowerBound, from: part.lowerBound)
     let after = firstScalar(bytes, at: found.upperBound, to: part.upperBound)
-    return !(before.map(isWordScalar) ?? false) && !(after.map(isWordScalar) ?? false)
-  }
-
-  private func isWordScalar(_ scalar: Unicode.Scalar) -> Bool {
-    let properties = scalar.properties
-    switch properties.generalCategory {
-    case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation:
-      return true
-    default:
-      return properties.isAlphabetic || properties.isJoinControl
-    }
+    return !(before?.isWord ?? false) && !(after?.isWord ?? false)
   }
 
   private func spaceStart(

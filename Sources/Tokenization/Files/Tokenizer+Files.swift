@@ -4,8 +4,8 @@ import StrictJSON
 extension Tokenizer {
   /// The tokenizer of a Hugging Face model folder.
   ///
-  /// Reads `tokenizer.json`, and where they are there `tokenizer_config.json` and
-  /// `chat_template.jinja`. Truncation and padding are never applied.
+  /// Reads `tokenizer.json`, and where they are there `special_tokens_map.json`,
+  /// `tokenizer_config.json` and `chat_template.jinja`. Truncation and padding are never applied.
   ///
   /// - Parameter folder: The folder of the model, or its `tokenizer.json`.
   /// - Throws: What is missing or contradictory, or a part that Telescope does not know.
@@ -20,6 +20,7 @@ extension Tokenizer {
     }
     try self.init(
       json: try Self.read(file), configuration: try optional("tokenizer_config.json"),
+      specialTokens: try optional("special_tokens_map.json"),
       chatTemplate: try optional("chat_template.jinja").map { String(decoding: $0, as: UTF8.self) },
       file: file.lastPathComponent)
   }
@@ -40,18 +41,25 @@ extension Tokenizer {
   ///   - json: The bytes of `tokenizer.json`.
   ///   - configuration: The bytes of `tokenizer_config.json`, which names the special tokens and may
   ///     hold the chat template.
+  ///   - specialTokens: The bytes of `special_tokens_map.json`, which names special tokens too; where
+  ///     both do, the configuration holds.
   ///   - chatTemplate: The source of the chat template, where it lies in a file of its own.
   ///   - file: What messages call the first file.
   /// - Throws: What is missing or contradictory, or a part that Telescope does not know.
   public init(
     json: some Collection<UInt8>, configuration: (some Collection<UInt8>)? = [UInt8]?.none,
-    chatTemplate: String? = nil, file: String = "tokenizer.json"
+    specialTokens: (some Collection<UInt8>)? = [UInt8]?.none, chatTemplate: String? = nil, file: String = "tokenizer.json"
   ) throws(TokenizationError) {
     let reader = TokenizerFile(file: file, root: try Self.parse(json, file))
     var parts = try reader.parts()
+    if let specialTokens {
+      let name = "special_tokens_map.json"
+      let settings = TokenizerSettings(file: name, root: try Self.parse(specialTokens, name))
+      try settings.apply(to: &parts, reader)
+    }
     if let configuration {
-      let settings = TokenizerSettings(
-        file: "tokenizer_config.json", root: try Self.parse(configuration, "tokenizer_config.json"))
+      let name = "tokenizer_config.json"
+      let settings = TokenizerSettings(file: name, root: try Self.parse(configuration, name))
       try settings.apply(to: &parts, reader)
     }
     if let chatTemplate { parts.chatTemplate = chatTemplate }
@@ -70,7 +78,7 @@ extension Tokenizer {
   }
 }
 
-/// `tokenizer_config.json`: which tokens have a role.
+/// `tokenizer_config.json` or `special_tokens_map.json`: which tokens have a role.
 private struct TokenizerSettings {
   let file: String
   let root: JSON
@@ -87,12 +95,28 @@ private struct TokenizerSettings {
       }
       return tokenizer.id(of: text, parts)
     }
-    if let id = try token("bos_token") { parts.bos = id }
-    if let id = try token("eos_token") { parts.eos = id }
-    if let id = try token("unk_token") { parts.unknown = id }
-    if let id = try token("pad_token") { parts.padding = id }
-    if let adds = root["add_bos_token"]?.boolean { parts.addsBOS = adds }
-    parts.chatTemplate = try chatTemplate()
+    if let id = try token("bos_token") { parts.roles.bos = id }
+    if let id = try token("eos_token") { parts.roles.eos = id }
+    if let id = try token("unk_token") { parts.roles.unknown = id }
+    if let id = try token("pad_token") { parts.roles.padding = id }
+    if let id = try token("mask_token") { parts.roles.mask = id }
+    if let adds = root["add_bos_token"]?.boolean {
+      Self.set(parts.roles.bos, adds: adds, &parts.roles.beginning, at: 0)
+    }
+    if let adds = root["add_eos_token"]?.boolean {
+      Self.set(parts.roles.eos, adds: adds, &parts.roles.ending, at: parts.roles.ending.count)
+    }
+    if let template = try chatTemplate() { parts.chatTemplate = template }
+  }
+
+  /// Puts a token into a list, or takes it out.
+  private static func set(_ id: Int?, adds: Bool, _ ids: inout [Int], at place: Int) {
+    guard let id, ids.contains(id) != adds else { return }
+    if adds {
+      ids.insert(id, at: place)
+    } else {
+      ids.removeAll { $0 == id }
+    }
   }
 
   /// The template, or the one called `default` of several.

@@ -15,50 +15,25 @@ extension Tokenizer {
         "\(file): the pre-tokenizer '\(printable(vocabulary.preTokenizer))' is not one Telescope "
           + "knows; it knows \(Splitting.names.joined(separator: ", ")).")
     }
-    let types = vocabulary.tokenTypes
-    guard types.isEmpty || types.count == vocabulary.tokens.count else {
-      throw TokenizationError(
-        .malformed,
-        "\(file): there are \(vocabulary.tokens.count) tokens but \(types.count) token types; the "
-          + "file is damaged.")
-    }
-    var added: [AddedTokens.Token] = []
-    for (id, type) in types.enumerated() {
-      switch BytePairVocabulary.TokenKind(rawValue: type) {
-      case .control, .unknown:
-        added.append(.init(id: id, text: vocabulary.tokens[id], isSpecial: true))
-      case .userDefined:
-        added.append(.init(id: id, text: vocabulary.tokens[id]))
-      case .normal, .unused, .byte:
-        break
-      case nil:
-        throw TokenizationError(
-          .malformed,
-          "\(file): token \(id) has the type \(type), which GGUF does not have; the file is damaged."
-        )
-      }
-    }
-    let named = [
-      ("beginning-of-text", vocabulary.bos), ("end-of-text", vocabulary.eos),
-      ("unknown", vocabulary.unknown), ("padding", vocabulary.padding),
-    ]
-    for (name, id) in named + vocabulary.endOfText.map({ ("end-of-text", $0) }) {
-      guard let id, !vocabulary.tokens.indices.contains(id) else { continue }
-      throw TokenizationError(
-        .malformed,
-        "\(file): the \(name) token is \(id), but the vocabulary has \(vocabulary.tokens.count) "
-          + "tokens; the file is damaged.")
-    }
-    let isText = Set(added.map(\.id))
-    let model = try BytePairModel(
-      tokens: vocabulary.tokens, isText: { isText.contains($0) },
-      merges: .joined(vocabulary.merges), ignoresMerges: splitting.ignoresMerges, file: file)
+    let roles = TokenRoles(
+      bos: vocabulary.bos, eos: vocabulary.eos, unknown: vocabulary.unknown,
+      padding: vocabulary.padding, mask: vocabulary.mask, endOfText: vocabulary.endOfText,
+      beginning: vocabulary.addsBOS ?? splitting.addsBOS ? vocabulary.bos.map { [$0] } ?? [] : [],
+      ending: vocabulary.addsEOS ?? false ? vocabulary.eos.map { [$0] } ?? [] : [])
+    let kinds = try TokenKinds(
+      vocabulary.tokens, vocabulary.tokenTypes, roles: roles, file: file)
+    let isText = Set(kinds.added.map(\.id))
+    let table = try TokenTable(
+      vocabulary.tokens, isText: { isText.contains($0) }, file: file,
+      decode: { DecodingStep.read([.byteLevel], $0, into: &$1) })
+    let model = try PairModel(
+      bytes: table, isText: { isText.contains($0) }, merges: .joined(vocabulary.merges),
+      ignoresMerges: splitting.ignoresMerges, file: file)
     self.init(
       TokenizerParts(
-        model: model, steps: splitting.steps, composes: splitting.composes, added: added,
-        bos: vocabulary.bos, eos: vocabulary.eos, unknown: vocabulary.unknown,
-        padding: vocabulary.padding, addsBOS: vocabulary.addsBOS ?? splitting.addsBOS,
-        endOfText: vocabulary.endOfText, chatTemplate: chatTemplate))
+        model: .pairs(model), normalizing: splitting.composes ? [.form(.composed)] : [],
+        splitting: splitting.steps, decoding: [.byteLevel], added: kinds.added, roles: roles,
+        chatTemplate: chatTemplate))
   }
 }
 
@@ -79,14 +54,14 @@ private struct Splitting {
   init?(_ name: String) {
     switch name {
     case "default", "gpt-2", "gpt2", "olmo", "phi-2":
-      self.init(steps: [.split(.words)])
+      self.init(steps: [.pieces(.words)])
     case "smollm", "starcoder":
-      self.init(steps: [.split(.numbers(maximumDigits: 1)), .split(.words)])
+      self.init(steps: [.split(.number, .isolated, inverted: false), .pieces(.words)])
     case "llama-bpe", "llama-v3", "llama3":
       self.init(
-        steps: [.split(.lines(maximumDigits: 3))], ignoresMerges: true, addsBOS: true)
+        steps: [.pieces(.lines(maximumDigits: 3))], ignoresMerges: true, addsBOS: true)
     case "qwen2", "deepseek-r1-qwen":
-      self.init(steps: [.split(.lines(maximumDigits: 1))], composes: true)
+      self.init(steps: [.pieces(.lines(maximumDigits: 1))], composes: true)
     default:
       return nil
     }

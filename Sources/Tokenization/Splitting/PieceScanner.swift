@@ -1,68 +1,3 @@
-/// The patterns that split a text into pieces before merging, each written out as a scanner.
-///
-/// A general regular-expression engine would be many times slower and could take exponential time on
-/// a pattern from a file; these few patterns are what published byte-level tokenizers use.
-enum PiecePattern: Sendable, Equatable {
-  /// GPT-2: contractions, words, numbers and signs, each with the space before it.
-  case words
-  /// Llama 3 and Qwen 2: any one sign may precede a word, line breaks end a piece, numbers come in
-  /// groups of at most so many digits.
-  case lines(maximumDigits: Int)
-  /// Every number character apart, or in groups; the rest untouched.
-  case numbers(maximumDigits: Int)
-
-  /// The pattern that a tokenizer file writes as this regular expression.
-  init?(regex: String) {
-    let contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-    let tails = [#"\s*[\r\n]+|\s+(?!\S)|\s+"#, #"\s*[\r\n]|\s+(?!\S)|\s+"#]
-    let heads = [
-      contractions + #"|[^\r\n\p{L}\p{N}]?\p{L}+|"#,
-      #"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|"#,
-    ]
-    let signs = [#"| ?[^\s\p{L}\p{N}]+[\r\n]*|"#, #"| ?[^\s\p{L}\p{N}]++[\r\n]*|"#]
-    let digits = [#"\p{N}"#: 1, #"\p{N}{1,3}"#: 3]
-    for (digit, maximum) in digits {
-      for head in heads {
-        for sign in signs {
-          for tail in tails where regex == head + digit + sign + tail {
-            self = .lines(maximumDigits: maximum)
-            return
-          }
-        }
-      }
-      if regex == digit {
-        self = .numbers(maximumDigits: maximum)
-        return
-      }
-    }
-    switch regex {
-    case #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#,
-      #"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#:
-      self = .words
-    default:
-      return nil
-    }
-  }
-
-  /// Appends the pieces of one part of a text.
-  func split(
-    _ text: UnsafeBufferPointer<UInt8>, _ part: Range<Int>, into pieces: inout [Range<Int>]
-  ) {
-    let scanner = PieceScanner(text: text, end: part.upperBound)
-    var index = part.lowerBound
-    while index < part.upperBound {
-      let end: Int
-      switch self {
-      case .words: end = scanner.wordPiece(index)
-      case .lines(let maximumDigits): end = scanner.linePiece(index, maximumDigits)
-      case .numbers(let maximumDigits): end = scanner.numberPiece(index, maximumDigits)
-      }
-      pieces.append(index..<end)
-      index = end
-    }
-  }
-}
-
 /// Finds where the piece that begins at an index ends; every piece has at least one character.
 struct PieceScanner {
   let text: UnsafeBufferPointer<UInt8>
@@ -124,17 +59,15 @@ struct PieceScanner {
     }
   }
 
-  /// `\p{N}{1,n}`, or what stands before the next number.
-  func numberPiece(_ start: Int, _ maximumDigits: Int) -> Int {
-    let first = CharacterClass.scan(text, start)
-    if first.kind == .number { return numbers(start + first.length, maximumDigits - 1) }
-    var index = start + first.length
+  /// Where the next number character is.
+  func number(from start: Int) -> Int? {
+    var index = start
     while index < end {
       let next = CharacterClass.scan(text, index)
-      if next.kind == .number { break }
+      if next.kind == .number { return index }
       index += next.length
     }
-    return index
+    return nil
   }
 
   /// The end of a run of one class.
@@ -149,7 +82,8 @@ struct PieceScanner {
     return index
   }
 
-  private func numbers(_ start: Int, _ maximum: Int) -> Int {
+  /// Where a run of at most so many number characters ends.
+  func numbers(_ start: Int, _ maximum: Int) -> Int {
     var index = start
     var left = maximum
     while left > 0, index < end {

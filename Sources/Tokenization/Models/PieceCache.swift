@@ -25,7 +25,7 @@ struct PieceCache {
   /// Appends what the same piece gave before, moved to where it stands now.
   mutating func append(
     _ bytes: UnsafeBufferPointer<UInt8>, _ piece: Range<Int>, slot: Int,
-    to output: inout [PieceMerger.Symbol]
+    to output: inout [TokenSpan]
   ) -> Bool {
     let entry = entries[slot]
     let start = Int(entry.start)

@@ -1,21 +1,5 @@
 /// A byte-level BPE vocabulary as plain values, as a GGUF file holds it.
 public struct BytePairVocabulary: Sendable {
-  /// What a token is for, numbered as GGUF numbers it.
-  public enum TokenKind: Int, Sendable {
-    /// Made by merging.
-    case normal = 1
-    /// Stands for what the vocabulary cannot write.
-    case unknown = 2
-    /// Special: found in a text only when asked.
-    case control = 3
-    /// Added by hand: always found in a text.
-    case userDefined = 4
-    /// A number without a token.
-    case unused = 5
-    /// One byte.
-    case byte = 6
-  }
-
   /// The tokens by id, spelled in the byte-level alphabet (`Ġ` for a space).
   public var tokens: [String]
   /// The merges by rank, each two tokens with a space between: `"Ġ t"`.
@@ -34,14 +18,18 @@ public struct BytePairVocabulary: Sendable {
   public var padding: Int?
   /// Further tokens that end generation, such as the end of a turn.
   public var endOfText: [Int]
+  /// The token that stands where a word is to be guessed.
+  public var mask: Int?
   /// Whether the model expects `bos` first; `nil` if the file does not say.
   public var addsBOS: Bool?
+  /// Whether the model expects `eos` last; `nil` if the file does not say.
+  public var addsEOS: Bool?
 
   /// Gathers a vocabulary.
   public init(
     tokens: [String], merges: [String], tokenTypes: [Int] = [], preTokenizer: String = "default",
     bos: Int? = nil, eos: Int? = nil, unknown: Int? = nil, padding: Int? = nil,
-    endOfText: [Int] = [], addsBOS: Bool? = nil
+    endOfText: [Int] = [], mask: Int? = nil, addsBOS: Bool? = nil, addsEOS: Bool? = nil
   ) {
     self.tokens = tokens
     self.merges = merges
@@ -52,6 +40,8 @@ public struct BytePairVocabulary: Sendable {
     self.unknown = unknown
     self.padding = padding
     self.endOfText = endOfText
+    self.mask = mask
     self.addsBOS = addsBOS
+    self.addsEOS = addsEOS
   }
 }

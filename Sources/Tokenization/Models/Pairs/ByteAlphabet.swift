@@ -41,6 +41,12 @@ enum ByteAlphabet {
     return text
   }
 
+  /// Whether all characters of a text are of the alphabet.
+  static func spells(_ text: ArraySlice<UInt8>) -> Bool {
+    var bytes: [UInt8] = []
+    return text.withUnsafeBufferPointer { read($0, into: &bytes) }
+  }
+
   /// Appends the bytes that a text in the alphabet spells; appends nothing and returns `false` where
   /// a character is not of the alphabet.
   static func read(_ text: UnsafeBufferPointer<UInt8>, into output: inout [UInt8]) -> Bool {
