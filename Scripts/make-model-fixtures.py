@@ -17,6 +17,7 @@ import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+os.environ["PYTORCH_JIT"] = "0"  # scripted functions would keep their own dtypes
 
 import torch
 import transformers
@@ -48,6 +49,7 @@ def main():
     found = {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__}
     if found != versions:
         parser.error(f"needs {versions}, found {found}: run Scripts/python-environment.sh")
+    transformers.utils.logging.disable_progress_bar()
     root = CHECKOUT / "Tests" / "Fixtures"
 
     if "models" in arguments.parts:
