@@ -38,6 +38,7 @@ def default_model():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", default=PARTS, metavar="part", help=", ".join(PARTS))
+    parser.add_argument("--only", nargs="+", default=[], help="these fixtures of the part models")
     parser.add_argument("--gguf", type=pathlib.Path, default=default_model())
     arguments = parser.parse_args()
     unknown = set(arguments.parts) - set(PARTS)
@@ -55,7 +56,7 @@ def main():
     if "models" in arguments.parts:
         from reference import model_fixtures
 
-        model_fixtures.make(root / "models", versions)
+        model_fixtures.make(root / "models", versions, arguments.only)
     if "iglens" in arguments.parts:
         from reference import iglens_fixtures
 

@@ -36,10 +36,10 @@ def input_of(module, change=_same, call=0):
     return Tap(module, lambda _, args, kwargs, __: change(_first(args, kwargs)), True, call)
 
 
-def output_of(module, change=_same, call=0):
-    """The (first) result of a module; `change` may cut or reshape it."""
-    first = lambda value: value[0] if isinstance(value, tuple) else value
-    return Tap(module, lambda _, __, ___, output: change(first(output)), False, call)
+def output_of(module, change=_same, call=0, number=0):
+    """The result of a module, the one of this number where there are several."""
+    pick = lambda value: value[number] if isinstance(value, tuple) else value
+    return Tap(module, lambda _, __, ___, output: change(pick(output)), False, call)
 
 
 def heads_of(project, heads):
@@ -167,12 +167,16 @@ def rope_base():
 def no_rope_scaling():
     """Rope as if config.json said nothing but its base."""
 
+    def unscaled(old):
+        if all(isinstance(value, dict) for value in old.values()):  # one for each kind of layer
+            return {kind: unscaled(value) for kind, value in old.items()}
+        kept = {key: old[key] for key in ("rope_theta", "partial_rotary_factor") if key in old}
+        return kept | {"rope_type": "default"}
+
     def drop(config):
         config.pop("rope_scaling", None)
         if "rope_parameters" in config:
-            old = config["rope_parameters"]
-            kept = {k: old[k] for k in ("rope_theta", "partial_rotary_factor") if k in old}
-            config["rope_parameters"] = kept | {"rope_type": "default"}
+            config["rope_parameters"] = unscaled(config["rope_parameters"])
 
     return Mistake(config=drop)
 
@@ -228,6 +232,44 @@ def without_biases(names=("bias",)):
         assert found, names
         for name in found:
             state[name] = torch.zeros_like(state[name])
+
+    return Mistake(state=edit)
+
+
+def sequential(parts):
+    """The feed-forward network of a parallel block is given the stream after attention instead.
+
+    `parts(model)` gives (block, attention, feed-forward, its norm) of every block.
+    """
+
+    def edit(model):
+        for block, attention, network, norm in parts(model):
+            seen = {}
+
+            def before(_, args, kwargs, seen=seen):
+                seen["residual"] = _first(args, kwargs)
+
+            def attended(_, __, output, seen=seen):
+                seen["attention"] = output[0] if isinstance(output, tuple) else output
+
+            def enter(_, args, seen=seen, norm=norm):
+                return (norm.forward(seen["residual"] + seen["attention"]), *args[1:])
+
+            block.register_forward_pre_hook(before, with_kwargs=True)
+            attention.register_forward_hook(attended)
+            network.register_forward_pre_hook(enter)
+
+    return Mistake(model=edit)
+
+
+def reordered(name, order):
+    """`order(weight)` takes the place of every weight whose name contains `name`."""
+
+    def edit(state):
+        found = [key for key in state if name in key]
+        assert found, name
+        for key in found:
+            state[key] = order(state[key])
 
     return Mistake(state=edit)
 

@@ -15,7 +15,6 @@ TOLERANCE = 1e-5  # of float32, |Δ| ≤ tol · (1 + |x|); a mistake must show b
 CONDITION = 2.5e-6
 CONTINUATION = 8
 SEEDS = 300  # how many are tried
-PLAIN = ("llama", "gpt2")  # the families that plain.py has, too
 
 
 class Unsuitable(Exception):
@@ -99,7 +98,7 @@ def reference(name, config, state):
         single = capture.sites(build(torch.float32), ids, torch.float32, **goal)
         assert found.keys() == single.keys()
         noise = max(noise, *(worst(single[n].double(), found[n]) for n in found))
-        if config["model_type"] in PLAIN:
+        if plain.covers(config):
             own = plain.run(config, state, ids, torch.float64)
             assert set(own) == {site for site in found if not site.startswith("gradient.")}
             for site, value in own.items():
@@ -128,7 +127,7 @@ def reference(name, config, state):
         value = shown(family, found, sequences[0])
         apart = worst(value, shown(family, right, sequences[0]))
         suits(apart > 100 * TOLERANCE, f"'{wrong}' shows by {apart:.1e} only")
-        if config["model_type"] in PLAIN:
+        if plain.covers(config):
             own = plain.run(config, state, sequences[0], torch.float64, wrong)["logits"][-1]
             assert worst(value, own) < 1e-12, (wrong, worst(value, own))
         stored[f"wrong.{wrong}"] = value.contiguous()
@@ -147,10 +146,11 @@ def check_range(family, right, ids):
         suits(0.03 < best < 0.99, f"the prediction has probability {best:.2f}")
 
 
-def make(root, versions):
-    """Writes every fixture below `root`, each from its own seed."""
+def make(root, versions, names=()):
+    """Writes the fixtures of these names, or every one, below `root`, each from its own seed."""
     total = 0
-    for name, (config, first, layout) in fixtures.FIXTURES.items():
+    for name in names or fixtures.FIXTURES:
+        config, first, layout = fixtures.FIXTURES[name]
         folder = root / name
         for pattern in ("config.json", "model*", "reference*"):
             for old in folder.glob(pattern):

@@ -3,6 +3,7 @@
 from ..family import (
     VOCABULARY,
     blocks,
+    config_is,
     eager_attention,
     heads_of,
     input_of,
@@ -58,6 +59,9 @@ def mistakes(config):
     scaling = config.get("rope_scaling") or config.get("rope_parameters") or {}
     if "factor" in scaling:
         found["scaling"] = no_rope_scaling()
+    if "yarn" in (scaling.get("type"), scaling.get("rope_type")):
+        kept = "rope_scaling" if config.get("rope_scaling") else "rope_parameters"
+        found["attentionFactor"] = config_is(**{kept: {"attention_factor": 1.0}})
     if config.get("attention_bias"):
         found["biases"] = without_biases()
     return found
@@ -111,6 +115,32 @@ LLAMA3_ROPE = {
     "rope_type": "llama3",
 }
 
+
+
+def small(**changes):
+    return llama(intermediate_size=20, head_dim=8, **changes)
+
+
+def small5(rope_parameters):
+    return llama5(rope_parameters) | {"intermediate_size": 20, "head_dim": 8}
+
+
+YARN = {
+    "beta_fast": 1.2,
+    "beta_slow": 0.05,
+    "factor": 4.0,
+    "original_max_position_embeddings": 16,
+    "type": "yarn",
+}
+YARN5 = {
+    "beta_fast": 1.2,
+    "beta_slow": 0.05,
+    "factor": 4.0,
+    "original_max_position_embeddings": 16,
+    "rope_theta": 10000.0,
+    "rope_type": "yarn",
+}
+
 # name: (config.json, seed of the weights, how the weights are stored)
 FIXTURES = {
     "llama-grouped-untied": (
@@ -134,4 +164,17 @@ FIXTURES = {
     ),
     "llama-sharded": (llama(tie_word_embeddings=False), 6, "two shards"),
     "llama-bfloat16-stored": (llama(torch_dtype="bfloat16"), 21, "bfloat16"),
+    "llama-dynamic-rope": (
+        # A longer prompt than 6 tokens changes the base.
+        small(max_position_embeddings=6, rope_scaling={"factor": 4.0, "type": "dynamic"}),
+        1,
+        "one file",
+    ),
+    "llama-yarn-rope": (small(rope_scaling=YARN), 1, "one file"),
+    "llama-yarn-mscale": (
+        small5(YARN5 | {"mscale": 1.5, "mscale_all_dim": 0.5, "truncate": False}),
+        1,
+        "one file",
+    ),
+    "llama-yarn-attention-factor": (small5(YARN5 | {"attention_factor": 1.3}), 1, "one file"),
 }

@@ -1,13 +1,18 @@
 """Qwen 2: Llama with biases on query, key and value."""
 
-from ..family import VOCABULARY, without_biases
+from ..family import VOCABULARY, config_is, without_biases
 from .llama import common_mistakes, recording, taps
 
 __all__ = ["recording", "taps"]
 
 
 def mistakes(config):
-    return common_mistakes(taps) | {"biases": without_biases()}
+    found = common_mistakes(taps) | {"biases": without_biases()}
+    if config["use_sliding_window"]:
+        count = config["num_hidden_layers"]
+        found["window"] = config_is(layer_types=["full_attention"] * count)
+        found["windowEverywhere"] = config_is(layer_types=["sliding_attention"] * count)
+    return found
 
 
 QWEN2 = {
@@ -36,4 +41,26 @@ QWEN2 = {
     "vocab_size": VOCABULARY,
 }
 
-FIXTURES = {"qwen2": (QWEN2, 21, "one file")}
+# The window of the layers from `max_window_layers` on, as transformers 4 writes it.
+WINDOW = QWEN2 | {
+    "intermediate_size": 20,
+    "max_window_layers": 1,
+    "sliding_window": 4,
+    "use_sliding_window": True,
+}
+# The same, as transformers 5 writes it; here the first layer has the window.
+LAYER_TYPES = {key: value for key, value in WINDOW.items() if key not in ("rope_theta", "torch_dtype")}
+LAYER_TYPES |= {
+    "dtype": "float32",
+    "layer_types": ["sliding_attention", "full_attention"],
+    "pad_token_id": None,
+    "rope_parameters": {"rope_theta": 1000000.0, "rope_type": "default"},
+    "tie_word_embeddings": False,
+    "transformers_version": "5.9.0",
+}
+
+FIXTURES = {
+    "qwen2": (QWEN2, 21, "one file"),
+    "qwen2-window": (WINDOW, 1, "one file"),
+    "qwen2-layer-types": (LAYER_TYPES, 1, "one file"),
+}
