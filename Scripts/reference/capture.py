@@ -27,6 +27,8 @@ and, where the defaults do not fit,
     checkpoint(state, config) -> state    the weights under the names of published checkpoints,
         where transformers renames or reshapes on loading.
     GREEDY = False    no continuation is stored.
+    POST_NORM = True    residual.middle and .after are normed sums (post-LN): not checked as sums.
+    SHARED = True    feedForward.output holds more than the sum of the experts.
 
 The rules of the sites. Branch outputs are after the branch's own post-norm where it has one. Query
 and key are after rope and head norms; key and value are not repeated over groups. residual.middle

@@ -83,4 +83,5 @@ def store(folder, config, state, layout, left_out=()):
         (folder / "model.safetensors.index.json").write_text(text)
     else:
         save_file(stored, folder / "model.safetensors", metadata)
-    return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+    as_read = lambda value: value.float() if value.is_floating_point() else value
+    return {name: as_read(value) for name, value in state.items()}

@@ -121,6 +121,7 @@ def reference(name, config, state):
         if number == 0:
             right = found
     suits(noise < CONDITION, f"float32 is off by {noise}")
+    check_sums(family, right)
     check_range(family, right, sequences[0])
     for wrong, mistake in family.mistakes(config).items():
         found = mistaken(config, state, sequences[0], mistake)
@@ -132,6 +133,35 @@ def reference(name, config, state):
             assert worst(value, own) < 1e-12, (wrong, worst(value, own))
         stored[f"wrong.{wrong}"] = value.contiguous()
     return stored, noise
+
+
+def check_sums(family, found):
+    """The sites are what their names say: the sums that tie them to one another hold."""
+
+    def equal(first, second, what):
+        assert worst(first, second) < 1e-12, f"{what}: off by {worst(first, second)}"
+
+    at = found.get
+    for layer in range(int(capture.last_residual(found).split(".")[1]) + 1):
+        residual = lambda moment: at(f"residual.{layer}.{moment}")
+        attention = lambda part: at(f"attention.{layer}.{part}")
+        network = lambda part: at(f"feedForward.{layer}.{part}")
+        earlier = "embedding" if layer == 0 else f"residual.{layer - 1}.after"
+        equal(residual("before"), found[earlier], f"residual.{layer}.before")
+        if attention("pattern") is not None:
+            pattern, value = attention("pattern"), attention("value")
+            equal(pattern.sum(-1), torch.ones_like(pattern.sum(-1)), "a row of the pattern")
+            groups = pattern.shape[1] // value.shape[1]
+            mixed = pattern @ value.repeat_interleave(groups, 1)
+            equal(mixed.transpose(1, 2), attention("heads"), f"attention.{layer}.heads")
+        if network("experts") is not None and not getattr(family, "SHARED", False):
+            equal(network("experts").sum(2), network("output"), f"feedForward.{layer}.experts")
+        if attention("output") is None or getattr(family, "POST_NORM", False):
+            continue
+        after_attention = residual("before") + attention("output")
+        if residual("middle") is not None:
+            equal(residual("middle"), after_attention, f"residual.{layer}.middle")
+        equal(residual("after"), after_attention + network("output"), f"residual.{layer}.after")
 
 
 def check_range(family, right, ids):

@@ -116,7 +116,6 @@ LLAMA3_ROPE = {
 }
 
 
-
 def small(**changes):
     return llama(intermediate_size=20, head_dim=8, **changes)
 
@@ -154,16 +153,32 @@ FIXTURES = {
         "one file",
     ),
     "llama-tied": (llama5({"rope_theta": 500.0, "rope_type": "default"}), 21, "one file"),
-    "llama3-rope-scaling": (llama(rope_scaling=LLAMA3_ROPE), 20, "one file"),
-    "llama3-rope-parameters": (llama5(LLAMA3_ROPE | {"rope_theta": 10000.0}), 20, "one file"),
-    "llama-linear-rope": (llama(rope_scaling={"factor": 3.0, "type": "linear"}), 20, "one file"),
+    "llama3-rope-scaling": (small(rope_scaling=LLAMA3_ROPE), 20, "one file"),
+    "llama3-rope-parameters": (
+        small5(LLAMA3_ROPE | {"rope_theta": 10000.0}),
+        20,
+        "one file",
+    ),
+    "llama-linear-rope": (
+        llama(intermediate_size=20, rope_scaling={"factor": 3.0, "type": "linear"}),
+        20,
+        "one file",
+    ),
     "llama-biases": (
         llama(attention_bias=True, mlp_bias=True, tie_word_embeddings=False),
         5,
         "one file",
     ),
-    "llama-sharded": (llama(tie_word_embeddings=False), 6, "two shards"),
-    "llama-bfloat16-stored": (llama(torch_dtype="bfloat16"), 21, "bfloat16"),
+    "llama-sharded": (
+        llama(intermediate_size=20, tie_word_embeddings=False),
+        6,
+        "two shards",
+    ),
+    "llama-bfloat16-stored": (
+        llama(intermediate_size=20, torch_dtype="bfloat16"),
+        21,
+        "bfloat16",
+    ),
     "llama-dynamic-rope": (
         # A longer prompt than 6 tokens changes the base.
         small(max_position_embeddings=6, rope_scaling={"factor": 4.0, "type": "dynamic"}),

@@ -49,8 +49,8 @@ WINDOW = QWEN2 | {
     "use_sliding_window": True,
 }
 # The same, as transformers 5 writes it; here the first layer has the window.
-LAYER_TYPES = {key: value for key, value in WINDOW.items() if key not in ("rope_theta", "torch_dtype")}
-LAYER_TYPES |= {
+LAYER_TYPES = {
+    **{key: value for key, value in WINDOW.items() if key not in ("rope_theta", "torch_dtype")},
     "dtype": "float32",
     "layer_types": ["sliding_attention", "full_attention"],
     "pad_token_id": None,
