@@ -5,8 +5,8 @@ What a family is, is said in families/<model_type>.py (hyphens as underscores), 
     taps(model) -> {site: Tap}    where each site is read; made of `blocks`, `input_of`,
         `output_of`, `heads_of`, `part` of family.py. Names: residual.L.before / middle / after,
         attention.L.heads / output, feedForward.L.gate / up / hidden / output / router / experts,
-        finalNorm, embedding (residual.0.before unless said). A tap with call=n reads the n-th call
-        of a module that is used several times (ALBERT). Leave out what the family does not have.
+        finalNorm, embedding (residual.0.before unless said). Where one block runs several
+        times (ALBERT), give `blocks` it as often. Leave out what the family does not have.
     FIXTURES = {name: (config.json, seed, layout)}    layout: "one file", "two shards", "bfloat16".
         Of the seeds from `seed` on, the first that suits is taken.
     mistakes(config) -> {name: Mistake}    see family.py; `config` is config.json.

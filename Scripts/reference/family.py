@@ -56,13 +56,16 @@ def blocks(layers, describe):
     """The taps of all blocks. `describe(block)` gives {"attention.output": Tap, …}.
 
     `residual.before` and `residual.after` are the block's input and output unless it says else.
+    A block that stands in `layers` several times is read at one call after the other.
     """
     found = {}
+    layers = list(layers)
     for index, block in enumerate(layers):
+        call = sum(other is block for other in layers[:index])
         own = {"residual.before": input_of(block), "residual.after": output_of(block)}
         for name, tap in (own | describe(block)).items():
             room, site = name.split(".")
-            found[f"{room}.{index}.{site}"] = tap
+            found[f"{room}.{index}.{site}"] = dataclasses.replace(tap, call=tap.call + call)
     return found
 
 

@@ -196,7 +196,7 @@ def make(root, versions, names=()):
                 reasons.append(str(reason))
         else:
             raise AssertionError(f"{name}: no seed suits; {reasons[-10:]}")
-        check_files(folder, config, state)
+        check_files(folder, config, state, stored)
         # One key only: the file format does not keep the order of several.
         made = {"made": ", ".join(f"{k} {v}" for k, v in {**versions, "seed": seed}.items())}
         save_file(stored, folder / "reference.safetensors", made)
@@ -213,12 +213,27 @@ def make(root, versions, names=()):
     print(f"models: {total / 1e6:.2f} MB")
 
 
-def check_files(folder, config, state):
-    """transformers itself reads these weights from the files, by the names they have there."""
-    read = type(capture.empty(config)).from_pretrained(folder, dtype=torch.float32).state_dict()
+def check_files(folder, config, state, stored):
+    """transformers itself, untouched, reads these weights from the files and gives these values."""
+    model = type(capture.empty(config)).from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager"
+    )
+    if model._can_set_experts_implementation():
+        model.set_experts_implementation("eager")  # the grouped one wants wider experts
+    read = model.eval().state_dict()
     assert read.keys() == state.keys(), read.keys() ^ state.keys()
     for name, value in state.items():
         assert torch.equal(read[name], value), f"{folder.name}: {name} is read as something else"
+    family = capture.of(model)
+    with torch.no_grad():
+        output = model(**capture.inputs(family, stored["0.ids"].tolist()))
+    sites = {name.removeprefix("0."): name for name in stored if name.startswith("0.")}
+    if "logits" in sites:
+        gap = worst(output.logits.double(), stored["0.logits"])
+    else:
+        last = "finalNorm" if "finalNorm" in sites else capture.last_residual(sites)
+        gap = worst(output.last_hidden_state.double(), stored[sites[last]])
+    assert gap < TOLERANCE, f"{folder.name}: what float32 puts out is off by {gap}"
 
 
 def weights(folder, config, seed, layout):
