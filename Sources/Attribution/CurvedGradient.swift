@@ -102,7 +102,7 @@ package struct CurvedGradient: SegmentGradient {
     let gradient = try PathGradient(
       points, states: seen, questions: asked + rest, reading: reading, target: target,
       readout: behind)
-    let slopes = try gradient(
+    let slopes = gradient(
       Array(points.indices), Quadrature(nodes: [0], weights: [1]), circular: false)
     return withRecording(true) {
       let leaf = here.requiringGradient()

@@ -29,7 +29,8 @@ struct NormMap {
 
   /// Dᵀ of gradients [rows, width].
   func pullBack(_ gradients: Tensor) -> Tensor {
-    let pulled = gradients * norm.weight.to(gradients.type, on: gradients.device)
+    let pulled =
+      gradients * norm.weight.to(gradients.type, on: gradients.device)
       * scale.to(gradients.type, on: gradients.device)
     return norm.kind == .layer
       ? pulled - pulled.mean(along: 1, keepingDimension: true) : pulled
@@ -104,7 +105,9 @@ struct BranchWay {
   /// The squared norm of what the biases come to, for each of so many rows.
   func biasSquares(rows: Int) throws -> [Double] {
     let width = branch.output.weight.size(0)
-    var bias = branch.output.bias.map { (own?($0.reshaped([1, width])) ?? $0.reshaped([1, width])) }
+    var bias = branch.output.bias.map {
+      (own?($0.reshaped([1, width])) ?? $0.reshaped([1, width]))
+    }
     if let shift = own?.norm.bias?.reshaped([1, width]) { bias = bias.map { $0 + shift } ?? shift }
     guard let bias else { return Array(repeating: 0, count: rows) }
     let arrived = post.reduce(bias) { $1($0) }

@@ -21,7 +21,7 @@ enum CompareCommand {
     let prompt = try ExplainCommand.prompt(arguments.rest, request)
     for output in request.outputs { try output.file?.check() }
     let result = try ExplainCommand.session(common, request).compare(prompt)
-    try request.write(common) { format in
+    try request.outputs.write(common) { format in
       switch format {
       case .json: try result.encoded()
       case .csv: Data(ComparisonReport.csv(for: result).utf8)

@@ -38,7 +38,7 @@ enum DirectLogitCommand {
     let prompt = try ExplainCommand.prompt(arguments.rest, request)
     for output in request.outputs { try output.file?.check() }
     let result = try ExplainCommand.session(common, request).directLogits(prompt, centred: centred)
-    try request.write(common) { format in
+    try request.outputs.write(common) { format in
       switch format {
       case .json: try result.encoded()
       case .csv: Data(DirectLogitReport.csv(for: result).utf8)

@@ -22,7 +22,7 @@ enum ExplainCommand {
       let prompt = try prompt(arguments.rest, request)
       for output in request.outputs { try output.file?.check() }
       let result = try session(common, request).explain(prompt)
-      try request.write(common) { format in
+      try request.outputs.write(common) { format in
         switch format {
         case .json: try result.encoded()
         case .csv: Data(CSVReport.text(for: result).utf8)
@@ -44,38 +44,7 @@ enum ExplainCommand {
   }
 
   static func prompt(_ words: [String], _ request: ExplainRequest) throws -> String {
-    if request.ids != nil {
-      guard words.isEmpty else {
-        throw CommandError(.usage, "--ids gives the prompt; leave out '\(words[0])'.")
-      }
-      return ""
-    }
-    guard let word = words.first else {
-      throw CommandError(
-        .usage, "There is no prompt; give one in quotes, or - to read it from standard input.")
-    }
-    guard words.count == 1 else {
-      throw CommandError(
-        .usage,
-        "There are \(words.count) prompts; put the text in quotes: "
-          + "\"\(words.joined(separator: " "))\".")
-    }
-    var prompt = word
-    if word == "-" {
-      prompt = try text(Terminal.read(), "Standard input")
-      if prompt.hasSuffix("\r\n") || prompt.hasSuffix("\n") { prompt.removeLast() }
-    }
-    guard !prompt.isEmpty else {
-      throw CommandError(.usage, "The prompt is empty; give at least one token of text.")
-    }
-    return prompt
-  }
-
-  private static func text(_ bytes: some Sequence<UInt8>, _ source: String) throws -> String {
-    guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw CommandError(.badData, "\(source) is not UTF-8 text; convert it first.")
-    }
-    return text
+    try PromptText.read(words, "prompt", hasIDs: request.ids != nil) ?? ""
   }
 
   /// Prompt after prompt; an error ends only the prompt it is about.
@@ -89,7 +58,7 @@ enum ExplainCommand {
       guard let line = lines.next() else { break }
       if line.isEmpty { continue }
       do {
-        let result = try session.explain(text(line, "This line"))
+        let result = try session.explain(PromptText.decoded(line, "This line"))
         try Terminal.write(
           TerminalReport.text(for: result, style: Terminal.style, top: request.top ?? 10))
       } catch {

@@ -119,9 +119,7 @@ struct ExplainRequest {
     completion = try arguments.value("--completion")
     lens = try arguments.value("--lens")
     isUnverifiedLens = arguments.flag("--unverified-lens")
-    outputs = try Format.allCases.compactMap { format in
-      try arguments.value(format.option).map { Output(format, path: $0) }
-    }
+    outputs = try .asked(of: arguments)
     input = try InputRequest(arguments)
     try checkTogether(arguments, integrates: integrates)
   }
@@ -179,16 +177,6 @@ struct ExplainRequest {
     }
     if contrast?.isEmpty == true {
       throw CommandError(.usage, "--contrast: the text is empty; give another prompt.")
-    }
-    if outputs.filter({ $0.file == nil }).count > 1 {
-      throw CommandError(.usage, "Only one of --json, --csv and --html can go to standard output.")
-    }
-    var taken: Set<String> = []
-    for file in outputs.compactMap(\.file) where !taken.insert(file.target).inserted {
-      throw CommandError(
-        .usage,
-        "\(file.option) '\(file.path)': another output goes to the same file; name a "
-          + "different one.")
     }
   }
 

@@ -5,6 +5,7 @@ internal import Telescope
 struct ExplainSession {
   let loaded: LoadedModel
   private let explainer: Explainer
+  private let reader: PromptReader
   private let hash: HashTask
   private let common: CommonOptions
   private let request: ExplainRequest
@@ -16,10 +17,7 @@ struct ExplainSession {
     self.hash = hash
     self.common = common
     self.request = request
-    if request.bos == true && loaded.tokenizer.bos == nil {
-      throw CommandError(
-        .usage, "--bos: \(loaded.name) has no beginning-of-text token; leave --bos out.")
-    }
+    reader = try PromptReader(loaded, isChat: request.isChat, adding: request.bos)
     explainer = try Explainer(loaded)
   }
 
@@ -35,7 +33,7 @@ struct ExplainSession {
     _ text: String, answer: String?, _ shared: Shared, progress: (Double) -> Void
   ) throws -> ExplainResult {
     var notes: [String] = []
-    let prompt = try prompt(text, "The prompt", &notes)
+    let prompt = try reader.prompt(text, "The prompt", &notes)
     var options = shared.options
     options.continuation = continuation(after: prompt, answer, &notes)
     return try explained(prompt, options, notes + shared.notes, progress)
@@ -88,8 +86,7 @@ struct ExplainSession {
     defer { Progress.current.end() }
     var notes: [String] = []
     let prompt =
-      try request.ids.map { Explainer.Prompt(text: loaded.tokenizer.decode($0), ids: $0) }
-      ?? self.prompt(text, "The prompt", &notes)
+      try request.ids.map(reader.prompt(ids:)) ?? reader.prompt(text, "The prompt", &notes)
     let continuation = continuation(after: prompt, request.answer, &notes)
     var options = try options(&notes)
     options.continuation = continuation
@@ -146,9 +143,10 @@ struct ExplainSession {
       options.versus = try single(token, target)
     }
     if case .finalOf(let text) = request.baseline {
-      options.baselineIDs = begin(ids(of: text, "The text of the baseline", &notes))
+      options.baselineIDs = reader.surrounded(
+        reader.ids(of: text, "The text of the baseline", &notes))
     }
-    options.contrast = try request.contrast.map { try self.prompt($0, "The contrast", &notes) }
+    options.contrast = try request.contrast.map { try reader.prompt($0, "The contrast", &notes) }
     return options
   }
 
@@ -178,44 +176,13 @@ struct ExplainSession {
     }
     var unused: [String] = []
     let texts = text.split(whereSeparator: \.isNewline).map {
-      begin(ids(of: String($0), "A reference text", &unused))
+      reader.surrounded(reader.ids(of: String($0), "A reference text", &unused))
     }.filter { !$0.isEmpty }
     guard !texts.isEmpty else {
       throw CommandError(
         .badData, "--reference '\(path)': the file has no text; give one text a line.")
     }
     return texts
-  }
-
-  private func prompt(
-    _ text: String, _ name: String, _ notes: inout [String]
-  ) throws -> Explainer.Prompt {
-    guard request.isChat else {
-      return .init(text: text, ids: begin(ids(of: text, name, &notes)))
-    }
-    let wrapped = try self.text(of: text)
-    return .init(text: wrapped, ids: ids(of: wrapped, name, specialTokens: true, &notes))
-  }
-
-  /// A text's tokens, with a note where the vocabulary cannot write all of it.
-  private func ids(
-    of text: String, _ name: String, specialTokens: Bool = false, _ notes: inout [String]
-  ) -> [Int] {
-    let tokens = loaded.tokenizer.encode(text, specialTokens: specialTokens)
-    let omitted = tokens.omitted.reduce(0) { $0 + $1.count }
-    if omitted > 0 {
-      notes.append(
-        "\(name) has \(omitted) bytes that the model's vocabulary cannot write; they are left out.")
-    }
-    return tokens.ids
-  }
-
-  /// Adds the beginning-of-text token where it is wanted.
-  private func begin(_ ids: [Int]) -> [Int] { beginning + ids }
-
-  private var beginning: [Int] {
-    guard !request.isChat, request.bos ?? loaded.tokenizer.addsBOS else { return [] }
-    return loaded.tokenizer.bos.map { [$0] } ?? []
   }
 
   private func continuation(
@@ -226,10 +193,12 @@ struct ExplainSession {
     guard let answer else {
       return .greedy(atMost: request.mostNewTokens ?? 16)
     }
-    let ids = ids(of: answer, "The answer", &notes)
-    if request.ids == nil {
-      let joined = loaded.tokenizer.encode(prompt.text + answer, specialTokens: request.isChat).ids
-      if beginning + joined != prompt.ids + ids {
+    let ids = reader.ids(of: answer, "The answer", &notes)
+    if request.ids == nil, loaded.model.isCausal {
+      let joined = loaded.tokenizer.encode(
+        prompt.text + answer, specialTokens: reader.readsSpecialTokens
+      ).ids
+      if reader.beginning + joined != prompt.ids + ids {
         notes.append(
           "The answer is tokenized apart from the prompt; joined, the text would tokenize "
             + "differently (does the answer lack a leading space?).")

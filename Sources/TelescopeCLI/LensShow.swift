@@ -30,8 +30,8 @@ enum LensShow {
     options.layers = try layers(arguments)
     options.positions = try arguments.list("--positions")?.compactMap { Int($0) }
     options.top = try arguments.integer("--top", in: 0...1000) ?? 5
-    let outputs = try outputs(arguments)
-    let text = try text(arguments)
+    let outputs = try [ExplainRequest.Output].asked(of: arguments)
+    let text = try PromptText.read(arguments.rest, "text", hasIDs: arguments.flag("--ids"))
     for output in outputs { try output.file?.check() }
 
     let url = try ModelLocation.find(common.model)
@@ -56,7 +56,15 @@ enum LensShow {
     result.model.sha256 = try hash.value()
     result.warnings = notes + result.warnings
     if arguments.flag("--reproducible") { result.timingsMs = nil }
-    try write(result, outputs, top: options.top, common)
+    try outputs.write(common) { format in
+      switch format {
+      case .json: try result.encoded()
+      case .csv: Data(LensReport.csv(for: result).utf8)
+      case .html: Data(try LensReport.page(for: result).utf8)
+      }
+    } onScreen: {
+      LensReport.text(for: result, style: Terminal.style, top: options.top)
+    }
   }
 
   /// Refuses options that contradict each other, so that none is read and ignored.
@@ -75,55 +83,6 @@ enum LensShow {
   private static func layers(_ arguments: Arguments) throws -> LayerChoice {
     if let listed = try arguments.list("--layers") { return .these(listed.map { Int($0) ?? -1 }) }
     return try arguments.integer("--k", in: 1...100_000).map(LayerChoice.evenly) ?? .all
-  }
-
-  private static func outputs(_ arguments: Arguments) throws -> [ExplainRequest.Output] {
-    let outputs = try ExplainRequest.Format.allCases.compactMap { format in
-      try arguments.value(format.option).map { ExplainRequest.Output(format, path: $0) }
-    }
-    if outputs.filter({ $0.file == nil }).count > 1 {
-      throw CommandError(.usage, "Only one of --json, --csv and --html can go to standard output.")
-    }
-    var taken: Set<String> = []
-    for file in outputs.compactMap(\.file) where !taken.insert(file.target).inserted {
-      throw CommandError(
-        .usage,
-        "\(file.option) '\(file.path)': another output goes to the same file; name a "
-          + "different one.")
-    }
-    return outputs
-  }
-
-  /// The text that was given, or read from standard input; nil with `--ids`.
-  private static func text(_ arguments: Arguments) throws -> String? {
-    if arguments.flag("--ids") {
-      if let word = arguments.rest.first {
-        throw CommandError(.usage, "--ids gives the text; leave out '\(word)'.")
-      }
-      return nil
-    }
-    guard let word = arguments.rest.first else {
-      throw CommandError(
-        .usage, "There is no text; give one in quotes, or - to read it from standard input.")
-    }
-    guard arguments.rest.count == 1 else {
-      throw CommandError(
-        .usage,
-        "There are \(arguments.rest.count) texts; put the text in quotes: "
-          + "\"\(arguments.rest.joined(separator: " "))\".")
-    }
-    var text = word
-    if word == "-" {
-      guard let read = String(validating: try Terminal.read(), as: UTF8.self) else {
-        throw CommandError(.badData, "Standard input is not UTF-8 text; convert it first.")
-      }
-      text = read
-      if text.hasSuffix("\r\n") || text.hasSuffix("\n") { text.removeLast() }
-    }
-    guard !text.isEmpty else {
-      throw CommandError(.usage, "The text is empty; give at least one token of text.")
-    }
-    return text
   }
 
   private static func lens(
@@ -148,29 +107,13 @@ enum LensShow {
   private static func prompt(
     _ arguments: Arguments, _ text: String?, _ loaded: LoadedModel, _ notes: inout [String]
   ) throws -> Explainer.Prompt {
+    let reader = try PromptReader(
+      loaded, isChat: arguments.flag("--chat"),
+      adding: arguments.flag("--bos") ? true : arguments.flag("--no-bos") ? false : nil)
     guard let text else {
-      let ids = try arguments.list("--ids")?.compactMap { Int($0) } ?? []
-      return .init(text: loaded.tokenizer.decode(ids), ids: ids)
+      return reader.prompt(ids: try arguments.list("--ids")?.compactMap { Int($0) } ?? [])
     }
-    let isChat = arguments.flag("--chat")
-    let whole = isChat ? try loaded.chat(text) : text
-    let tokens = loaded.tokenizer.encode(whole, specialTokens: isChat)
-    let omitted = tokens.omitted.reduce(0) { $0 + $1.count }
-    if omitted > 0 {
-      notes.append(
-        "The text has \(omitted) bytes that the model's vocabulary cannot write; they are left out."
-      )
-    }
-    var ids = tokens.ids
-    let begins = arguments.flag("--bos") || !arguments.flag("--no-bos") && loaded.tokenizer.addsBOS
-    if begins && !isChat {
-      guard let bos = loaded.tokenizer.bos else {
-        throw CommandError(
-          .usage, "--bos: \(loaded.name) has no beginning-of-text token; leave --bos out.")
-      }
-      ids.insert(bos, at: 0)
-    }
-    return .init(text: whole, ids: ids)
+    return try reader.prompt(text, "The text", &notes)
   }
 
   private static func target(_ arguments: Arguments, _ loaded: LoadedModel) throws -> Int? {
@@ -183,30 +126,6 @@ enum LensShow {
           + "space, if it has one).")
     }
     return ids[0]
-  }
-
-  private static func write(
-    _ result: LensResult, _ outputs: [ExplainRequest.Output], top: Int, _ common: CommonOptions
-  ) throws {
-    for output in outputs {
-      let data =
-        switch output.format {
-        case .json: try result.encoded()
-        case .csv: Data(LensReport.csv(for: result).utf8)
-        case .html: Data(try LensReport.page(for: result).utf8)
-        }
-      if let file = output.file {
-        try file.write(data)
-      } else {
-        try Terminal.write(String(decoding: data, as: UTF8.self))
-      }
-    }
-    if outputs.allSatisfy({ $0.file != nil }) {
-      try Terminal.write(LensReport.text(for: result, style: Terminal.style, top: top))
-    }
-    for file in outputs.compactMap(\.file) where !common.isQuiet {
-      Terminal.note("Wrote \(file.path)")
-    }
   }
 
   static let help = """

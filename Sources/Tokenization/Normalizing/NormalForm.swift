@@ -105,7 +105,8 @@ enum NormalForm: Sendable, Equatable {
         let range = entries[starter].range
         entries[starter].scalar = joined
         entries[starter].range =
-          min(range.lowerBound, entry.range.lowerBound)..<max(
+          min(
+            range.lowerBound, entry.range.lowerBound)..<max(
             range.upperBound, entry.range.upperBound)
         continue
       }

@@ -84,9 +84,13 @@ enum NormalizingStep: Sendable, Equatable {
           ? !(0x41...0x5A).contains(scalar.value) : !scalar.properties.changesWhenLowercased
       }
     case .dropMarks:
-      return Self.rewrite(text, part) { _, _, _ in } unless: { !$0.isMark }
+      return Self.rewrite(text, part) { _, _, _ in
+      } unless: {
+        !$0.isMark
+      }
     case .dropNonspacingMarks:
-      return Self.rewrite(text, part) { _, _, _ in } unless: {
+      return Self.rewrite(text, part) { _, _, _ in
+      } unless: {
         $0.value < 0x300 || $0.properties.generalCategory != .nonspacingMark
       }
     case .clean:
