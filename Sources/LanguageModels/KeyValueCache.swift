@@ -4,6 +4,8 @@ internal import Tensors
 public final class KeyValueCache {
   /// How many positions are held.
   public private(set) var length = 0
+  /// The tokens of the text whose beginning is held: rotary scalings may go by it.
+  public private(set) var textLength: Int
 
   private let capacity: Int
   /// Whether the positions held are another cache's, to be read only.
@@ -15,8 +17,10 @@ public final class KeyValueCache {
   /// - Parameters:
   ///   - layers: the number of blocks.
   ///   - capacity: the most positions it will hold.
-  public init(layers: Int, capacity: Int) {
+  ///   - textLength: the tokens of the text, where the first run is to know of more than its own.
+  public init(layers: Int, capacity: Int, textLength: Int = 0) {
     self.capacity = capacity
+    self.textLength = textLength
     isView = false
     self.layers = Array(repeating: nil, count: layers)
   }
@@ -27,6 +31,7 @@ public final class KeyValueCache {
   init(firstOf other: KeyValueCache, _ count: Int) {
     precondition(count <= other.length, "\(count) positions of a cache that holds \(other.length)")
     length = count
+    textLength = other.textLength
     capacity = .max
     isView = true
     layers = other.layers.map { held in
@@ -61,6 +66,8 @@ public final class KeyValueCache {
 
   /// Counts the positions that every block has now appended.
   func advance(by count: Int) {
-    if !isView { length += count }
+    guard !isView else { return }
+    length += count
+    textLength = max(textLength, length)
   }
 }
