@@ -17,6 +17,7 @@ import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+os.environ["PYTORCH_JIT"] = "0"  # scripted functions would keep their own dtypes
 
 import torch
 import transformers
@@ -37,6 +38,7 @@ def default_model():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", default=PARTS, metavar="part", help=", ".join(PARTS))
+    parser.add_argument("--only", nargs="+", default=[], help="these fixtures of the part models")
     parser.add_argument("--gguf", type=pathlib.Path, default=default_model())
     arguments = parser.parse_args()
     unknown = set(arguments.parts) - set(PARTS)
@@ -48,12 +50,13 @@ def main():
     found = {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__}
     if found != versions:
         parser.error(f"needs {versions}, found {found}: run Scripts/python-environment.sh")
+    transformers.utils.logging.disable_progress_bar()
     root = CHECKOUT / "Tests" / "Fixtures"
 
     if "models" in arguments.parts:
         from reference import model_fixtures
 
-        model_fixtures.make(root / "models", versions)
+        model_fixtures.make(root / "models", versions, arguments.only)
     if "iglens" in arguments.parts:
         from reference import iglens_fixtures
 

@@ -1,7 +1,7 @@
-"""The same models once more, from their formulas: the check on the hooks, and the wrong variants.
+"""Llama and GPT-2 once more, from their formulas: the check on the hooks and on the mistakes.
 
-`wrong` names one mistake to make: mask, norm, heads, grouping, rope, scaling, window, biases,
-positions, activation. A test that cannot tell a mistake from the right answer proves nothing.
+`wrong` names one mistake to make: mask, norm, heads, grouping, rope, scaling, biases, positions,
+activation. A test that cannot tell a mistake from the right answer proves nothing.
 """
 
 import math
@@ -17,12 +17,9 @@ def run(config, state, ids, dtype, wrong=None):
     return _llama(config, weights, ids, wrong)
 
 
-def _allowed(count, window, wrong):
+def _allowed(count, wrong):
     query, key = torch.arange(count)[:, None], torch.arange(count)[None, :]
-    allowed = key <= query if wrong != "mask" else torch.ones(count, count, dtype=torch.bool)
-    if window is not None and wrong != "window":
-        allowed = allowed & (query - key < window)
-    return allowed
+    return key <= query if wrong != "mask" else torch.ones(count, count, dtype=torch.bool)
 
 
 def _attend(found, index, query, key, value, allowed, wrong):
@@ -101,8 +98,7 @@ def _llama(config, weights, ids, wrong):
     heads, groups = config["num_attention_heads"], config["num_key_value_heads"]
     head_width = config.get("head_dim") or config["hidden_size"] // heads
     epsilon, count = config["rms_norm_eps"], len(ids)
-    window = config.get("sliding_window") if config["model_type"] == "mistral" else None
-    allowed = _allowed(count, window, wrong)
+    allowed = _allowed(count, wrong)
     frequencies = _frequencies(config, head_width, dtype, wrong)
 
     def linear(x, name):
@@ -144,7 +140,7 @@ def _gpt2(config, weights, ids, wrong):
     found = {}
     heads, width, count = config["n_head"], config["n_embd"], len(ids)
     epsilon = config["layer_norm_epsilon"]
-    allowed = _allowed(count, None, wrong)
+    allowed = _allowed(count, wrong)
 
     def norm(x, name):
         bias = weights[f"transformer.{name}.bias"] if wrong != "biases" else 0
@@ -186,16 +182,10 @@ def _gpt2(config, weights, ids, wrong):
     return found
 
 
-def mistakes(config):
-    """The wrong variants that this config can show."""
-    names = ["mask", "norm", "heads"]
-    if config["model_type"] == "gpt2":
-        return names + ["biases", "positions", "activation"]
-    names += ["grouping", "rope"]
-    if config.get("rope_scaling") or "factor" in config.get("rope_parameters", {}):
-        names.append("scaling")
-    if config["model_type"] == "mistral":
-        names.append("window")
-    if config.get("attention_bias") or config["model_type"] == "qwen2":
-        names.append("biases")
-    return names
+def covers(config):
+    """Whether these formulas hold for the model of this config.json."""
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    return config["model_type"] == "gpt2" or (
+        config["model_type"] == "llama" and kind in ("default", "linear", "llama3")
+    )
