@@ -23,7 +23,7 @@ struct GGUFDialect: Sendable {
     "rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight",
   ]
 
-  /// A weight's two names; `#` stands for a number, that of the block.
+  /// A weight's two names; `#` stands for a number: that of the block, then that of an expert.
   struct Name: Sendable {
     var huggingFace: String
     var gguf: String
@@ -33,16 +33,22 @@ struct GGUFDialect: Sendable {
     var includesOne = false
     /// Whether the file holds the transpose of what Hugging Face's has.
     var isTurned = false
+    /// Whether the file's rows stand in the model's order, where Hugging Face's are picked.
+    var isOrdered = false
+    /// Whether the file holds −eʷ where Hugging Face's has w.
+    var isNegativeExponential = false
 
     init(
       _ huggingFace: String, _ gguf: String, isInterleaved: Bool = false, includesOne: Bool = false,
-      isTurned: Bool = false
+      isTurned: Bool = false, isOrdered: Bool = false, isNegativeExponential: Bool = false
     ) {
       self.huggingFace = huggingFace
       self.gguf = gguf
       self.isInterleaved = isInterleaved
       self.includesOne = includesOne
       self.isTurned = isTurned
+      self.isOrdered = isOrdered
+      self.isNegativeExponential = isNegativeExponential
     }
   }
 
@@ -63,30 +69,31 @@ struct GGUFDialect: Sendable {
     let table = Dictionary(
       names.map { ($0.huggingFace, $0) }, uniquingKeysWith: { first, _ in first })
     return { name in
-      let (pattern, number) = Self.pattern(name)
+      let (pattern, numbers) = Self.pattern(name)
       // Bias and weight of one map stand under one name.
       let stem = pattern.split(separator: ".").last.map(String.init) ?? ""
       let cut = String(pattern.dropLast(stem.count + 1))
       guard let found = table[pattern] ?? table[cut] else {
         return WeightReader.StoredName(name: name)
       }
-      var stored = found.gguf.replacing("#", with: number)
+      var stored = numbers.reduce(found.gguf) { $0.replacing("#", with: $1, maxReplacements: 1) }
       if table[pattern] == nil { stored += "." + stem }
       return WeightReader.StoredName(
         name: stored, interleavedHeadWidth: found.isInterleaved ? headWidth : nil,
-        includesOne: found.includesOne, isTurned: found.isTurned)
+        includesOne: found.includesOne, isTurned: found.isTurned, isOrdered: found.isOrdered,
+        isNegativeExponential: found.isNegativeExponential)
     }
   }
 
   /// `model.layers.3.mlp` as `model.layers.#.mlp` and `3`.
-  private static func pattern(_ name: String) -> (String, String) {
-    var number = ""
+  private static func pattern(_ name: String) -> (String, [Substring]) {
+    var numbers: [Substring] = []
     let parts = name.split(separator: ".").map { part -> Substring in
-      guard number.isEmpty, part.allSatisfy(\.isNumber) else { return part }
-      number = String(part)
+      guard part.allSatisfy(\.isNumber) else { return part }
+      numbers.append(part)
       return "#"
     }
-    return (parts.joined(separator: "."), number)
+    return (parts.joined(separator: "."), numbers)
   }
 
   /// Members from metadata in the words that many architectures share, after `<architecture>.`.
@@ -112,15 +119,6 @@ struct GGUFDialect: Sendable {
         prefix + "attention.value_length", .number(.integer(value)),
         "keys and values of one width are expected, \(key)")
     }
-    if let rotated = try reader.optionalCount(prefix + "rope.dimension_count"),
-      let width = members["hidden_size"]?.integer,
-      let heads = members["num_attention_heads"]?.integer,
-      case let headWidth = members["head_dim"]?.integer ?? width / heads, rotated != headWidth
-    {
-      throw reader.bad(
-        prefix + "rope.dimension_count", .number(.integer(rotated)),
-        "this family rotates the whole head, \(headWidth)")
-    }
     if let epsilon = try reader.optionalNumber(prefix + "attention.layer_norm_rms_epsilon") {
       members["rms_norm_eps"] = .number(.real(epsilon))
     }
@@ -136,10 +134,15 @@ struct GGUFDialect: Sendable {
       members["head_dim"]?.integer
       ?? (members["hidden_size"]?.integer ?? 0)
       / max(1, members["num_attention_heads"]?.integer ?? 1)
-    if let turned = try reader.optionalCount(prefix + "rope.dimension_count"),
-      rotatesPart || turned != headWidth
-    {
-      members["partial_rotary_factor"] = .number(.real(Double(turned) / Double(max(1, headWidth))))
+    if let rotated = try reader.optionalCount(prefix + "rope.dimension_count") {
+      if rotatesPart {
+        members["partial_rotary_factor"] = .number(
+          .real(Double(rotated) / Double(max(1, headWidth))))
+      } else if rotated != headWidth {
+        throw reader.bad(
+          prefix + "rope.dimension_count", .number(.integer(rotated)),
+          "this family rotates the whole head, \(headWidth)")
+      }
     }
     members["rope_scaling"] = try rotaryScaling(reader, file, prefix: prefix)
     return members

@@ -11,8 +11,9 @@ extension Family {
     ["llama"],
     gguf: [
       GGUFDialect(
-        architecture: "llama", modelType: "llama", names: GGUFDialect.llamaNames(interleaved: true)
-      ) { try GGUFDialect.decoderMembers($0, $1, prefix: "llama.") }
+        architecture: "llama", modelType: "llama",
+        names: GGUFDialect.llamaNames(interleaved: true) + GGUFDialect.mixtralNames
+      ) { try GGUFDialect.llamaMembers($0, $1) }
     ]
   ) { architecture, reader, weights in
     var layers = try GatedLayers(architecture, reader)

@@ -61,7 +61,7 @@ extension GGUFDialect {
 
   fileprivate static let phi3Members:
     @Sendable (ConfigurationReader, Context) throws -> [String: JSON] = { reader, file in
-      var members = try decoderMembers(reader, file, prefix: "phi3.")
+      var members = try decoderMembers(reader, file, prefix: "phi3.", rotatesPart: true)
       // 0 where there is none.
       if let window = try reader.wholeNumber("phi3.attention.sliding_window"), window > 0 {
         members["sliding_window"] = .number(.integer(window))

@@ -6,12 +6,14 @@ extension ConfigurationReader {
   ///
   /// - Throws: `ModelError` for a key that is missing or contradicts another.
   func decoderShape(
-    _ architecture: String, headWidth ownWidth: Int? = nil, contextLength: Int? = nil
+    _ architecture: String, headWidth ownWidth: Int? = nil, contextLength: Int? = nil,
+    keyValueHeads own: ((_ heads: Int) throws -> Int)? = nil,
+    hidden ownHidden: ((_ width: Int) throws -> Int)? = nil
   ) throws -> ModelShape {
     let width = try count("hidden_size")
     let heads = try count("num_attention_heads")
     let layers = try layerCount("num_hidden_layers")
-    let keyValueHeads = try optionalCount("num_key_value_heads") ?? heads
+    let keyValueHeads = try own?(heads) ?? optionalCount("num_key_value_heads") ?? heads
     let headWidth = try optionalCount("head_dim") ?? ownWidth ?? (width / heads)
     guard heads % keyValueHeads == 0 else {
       throw bad(
@@ -23,7 +25,8 @@ extension ConfigurationReader {
     }
     return ModelShape(
       architecture: architecture, layers: layers, width: width, heads: heads,
-      keyValueHeads: keyValueHeads, headWidth: headWidth, hidden: try count("intermediate_size"),
+      keyValueHeads: keyValueHeads, headWidth: headWidth,
+      hidden: try ownHidden?(width) ?? count("intermediate_size"),
       vocabulary: try count("vocab_size"),
       contextLength: try optionalCount("max_position_embeddings") ?? contextLength ?? 2048)
   }
