@@ -152,7 +152,7 @@ def check_sums(family, found):
             groups = pattern.shape[1] // value.shape[1]
             mixed = pattern @ value.repeat_interleave(groups, 1)
             equal(mixed.transpose(1, 2), attention("heads"), f"attention.{layer}.heads")
-        if network("experts") is not None and not getattr(family, "SHARED", False):
+        if network("experts") is not None:
             equal(network("experts").sum(2), network("output"), f"feedForward.{layer}.experts")
         if attention("output") is None or getattr(family, "POST_NORM", False):
             continue

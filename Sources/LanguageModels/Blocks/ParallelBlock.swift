@@ -28,4 +28,5 @@ package struct ParallelBlock: Block {
   }
 
   package var rule: BlockRule? { BlockRule(attention, feedForward) }
+  package var rotary: RotaryEmbedding? { attention.rotary }
 }

@@ -33,4 +33,5 @@ package struct PostNormBlock: Block {
       attention, feedForward,
       norms: PostNorms(attention: attentionNorm, feedForward: feedForwardNorm))
   }
+  package var rotary: RotaryEmbedding? { attention.rotary }
 }

@@ -31,4 +31,5 @@ package struct PreNormBlock: Block {
   }
 
   package var rule: BlockRule? { BlockRule(attention, feedForward) }
+  package var rotary: RotaryEmbedding? { attention.rotary }
 }
