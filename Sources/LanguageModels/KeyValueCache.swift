@@ -5,6 +5,8 @@ internal import Tensors
 public final class KeyValueCache {
   /// How many positions are held.
   public private(set) var length = 0
+  /// The tokens of the text whose beginning is held: rotary scalings may go by it.
+  public private(set) var textLength: Int
 
   private let capacity: Int
   /// Whether the positions held are another cache's, to be read only.
@@ -20,10 +22,14 @@ public final class KeyValueCache {
   /// - Parameters:
   ///   - layers: the number of blocks.
   ///   - capacity: the most positions it will hold.
+  ///   - textLength: the tokens of the text, where the first run is to know of more than its own.
   ///   - kept: the lengths of the views that will be taken, beside that of all. Keys and values of
   ///     fewer positions are part of those of more; the state of a recurrence is not.
-  public init(layers: Int, capacity: Int, keepingStatesOf kept: Set<Int> = []) {
+  public init(
+    layers: Int, capacity: Int, textLength: Int = 0, keepingStatesOf kept: Set<Int> = []
+  ) {
     self.capacity = capacity
+    self.textLength = textLength
     self.kept = kept
     isView = false
     self.layers = Array(repeating: nil, count: layers)
@@ -36,6 +42,7 @@ public final class KeyValueCache {
   init(firstOf other: KeyValueCache, _ count: Int) {
     precondition(count <= other.length, "\(count) positions of a cache that holds \(other.length)")
     length = count
+    textLength = other.textLength
     capacity = .max
     kept = []
     isView = true
@@ -95,7 +102,9 @@ public final class KeyValueCache {
 
   /// Counts the positions that every block has now appended.
   func advance(by count: Int) {
-    if !isView { length += count }
+    guard !isView else { return }
+    length += count
+    textLength = max(textLength, length)
   }
 }
 

@@ -30,8 +30,9 @@ extension Family {
     let shape = try reader.decoderShape(architecture)
     let epsilon = try reader.optionalNumber("layer_norm_eps") ?? 1e-5
     let activation = try reader.activation("hidden_act", default: "gelu")
-    let rotary = try reader.partialRotary(
-      headWidth: shape.headWidth, share: 0.25, shareKey: "rotary_pct", baseKey: "rotary_emb_base")
+    let rotary = try reader.rotary(
+      width: shape.headWidth, share: 0.25,
+      keys: .init(base: "rotary_emb_base", share: "rotary_pct"))
     let isParallel = try reader.flag("use_parallel_residual") ?? true
     let bias = try reader.flag("attention_bias") ?? true
     let tied = try reader.flag("tie_word_embeddings") ?? false

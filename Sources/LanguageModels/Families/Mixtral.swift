@@ -6,11 +6,8 @@ internal import StrictJSON
 extension Family {
   /// Mixtral.
   static let mixtral = Family(["mixtral"]) { architecture, reader, weights in
-    let shape = try reader.decoderShape(architecture)
-    var layers = GatedLayers(
-      shape: shape, epsilon: try reader.optionalNumber("rms_norm_eps") ?? 1e-5,
-      activation: try reader.activation("hidden_act", default: "silu"),
-      rotary: try reader.rotary(width: shape.headWidth, base: 1_000_000))
+    var layers = try GatedLayers(architecture, reader, epsilon: 1e-5, base: 1_000_000)
+    let shape = layers.shape
     let window = try reader.optionalCount("sliding_window")
     layers.windows = Array(repeating: window, count: shape.layers)
     let experts = try reader.experts(
@@ -24,12 +21,13 @@ extension Family {
     // transformers 5 keeps them under another name.
     let isRenamed = weights.has("model.layers.0.mlp.gate.weight") == true
     let activation = layers.activation
-    layers.network = { block, _ in
-      block.at(isRenamed ? "mlp" : "block_sparse_moe").mixture(
-        experts, shape.width, activation, isNormalised: true,
-        (gate: "w1", up: "w3", down: "w2"))
+    return try layers.model(weights, tied: tied) { block, layer in
+      layers.preNormBlock(
+        block, layer,
+        feedForward: block.at(isRenamed ? "mlp" : "block_sparse_moe").mixture(
+          experts, shape.width, activation, isNormalised: true,
+          (gate: "w1", up: "w3", down: "w2")))
     }
-    return try layers.model(weights, tied: tied)
   }
 }
 

@@ -18,18 +18,15 @@ extension Family {
     ]
   ) { architecture, reader, weights in
     let isThird = architecture == "qwen3_moe"
-    let shape = try reader.decoderShape(architecture)
-    var layers = GatedLayers(
-      shape: shape, epsilon: try reader.optionalNumber("rms_norm_eps") ?? 1e-6,
-      activation: try reader.activation("hidden_act", default: "silu"),
-      rotary: try reader.rotary(width: shape.headWidth))
+    var layers = try GatedLayers(architecture, reader)
+    let shape = layers.shape
     let uses = try reader.flag("use_sliding_window") ?? false
     let window = try reader.slidingWindow()
     if isThird {
       let bias = try reader.flag("attention_bias") ?? false
       layers.inputBias = bias
       layers.outputBias = bias
-      layers.hasHeadNorms = true
+      layers.headNorms = .head
       layers.windows = Array(repeating: uses ? window : nil, count: shape.layers)
       reader.ignore(["max_window_layers"])
     } else {
@@ -51,8 +48,8 @@ extension Family {
     try reader.finish()
 
     let activation = layers.activation
-    layers.network = { block, layer in
-      guard sparse[layer] else { return nil }
+    return try layers.model(weights, tied: tied) { block, layer in
+      guard sparse[layer] else { return layers.preNormBlock(block, layer) }
       let own = block.at("mlp")
       var mixture = own.mixture(
         experts, shape.width, activation, isNormalised: isNormalised,
@@ -62,9 +59,8 @@ extension Family {
           expert: own.at("shared_expert").gatedNetwork(shared, shape.width, activation),
           gate: own.linear("shared_expert_gate", 1, from: shape.width))
       }
-      return mixture
+      return layers.preNormBlock(block, layer, feedForward: mixture)
     }
-    return try layers.model(weights, tied: tied)
   }
 
   private static let qwenMoENames: [GGUFDialect.Name] = {

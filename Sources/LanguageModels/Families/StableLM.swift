@@ -31,7 +31,7 @@ extension Family {
     let shape = try reader.decoderShape(architecture)
     let epsilon = try reader.optionalNumber("layer_norm_eps") ?? 1e-5
     let activation = try reader.activation("hidden_act", default: "silu")
-    let rotary = try reader.partialRotary(headWidth: shape.headWidth, share: 0.25)
+    let rotary = try reader.rotary(width: shape.headWidth, share: 0.25)
     let bias = try reader.flag("use_qkv_bias") ?? false
     let normalisesHeads = try reader.flag("qk_layernorm") ?? false
     let isParallel = try reader.flag("use_parallel_residual") ?? false

@@ -92,7 +92,8 @@ extension LanguageModel {
     return try withEngineErrors {
       let past = KeyValueCache(firstOf: context.cache, position)
       let rows = Positions(
-        alternatives: max(1, min(rowsAtOnce, replacements.count)), at: position, type, on: device)
+        alternatives: max(1, min(rowsAtOnce, replacements.count)), at: position,
+        of: past.textLength, type, on: device)
       let rerun = JoiningRows(model: model, axis: 1, cache: past) { rows.first($0) }
       return rerun.run(replacements, rowsAtOnce: max(1, rowsAtOnce)) {
         context.states[$0].slice(place..<place + 1, along: 1)
