@@ -63,10 +63,10 @@ struct MixtureOfExpertsTests {
       ], pass: pass)
     let expected = try #require(kept).sum(along: 2)
     let output = run.activations[.feedForward(layer, .output)]
-    #expect(distance(try output.values(), try expected.values()).error < 1e-13)
+    #expect(try distance(output.values(), expected.values()).error < 1e-13)
     let after = try (run.activations[.residual(layer, .middle)] + expected).values()
     #expect(
-      distance(try run.activations[.residual(layer, .after)].values(), after).error < 1e-13)
+      try distance(run.activations[.residual(layer, .after)].values(), after).error < 1e-13)
   }
 
   @Test("Replaced router logits choose the experts")

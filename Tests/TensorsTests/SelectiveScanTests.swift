@@ -82,21 +82,20 @@ struct SelectiveScanTests {
     let problem = Problem(sizes.0, sizes.1, sizes.2, sizes.3, seed: 5)
     let (values, state) = scan(problem.tensors(precision.0))
     let expected = problem.expected()
-    #expect(distance(try values.values(), expected.values).error < precision.1)
-    #expect(distance(try state.values(), expected.state).error < precision.1)
+    #expect(try distance(values.values(), expected.values).error < precision.1)
+    #expect(try distance(state.values(), expected.state).error < precision.1)
   }
 
   @Test("What is recorded for gradients is the same", arguments: [ScalarType.float32, .float64])
   func recorded(type: ScalarType) throws {
     let problem = Problem(2, 6, 19, 3, seed: 8)
     let plain = scan(problem.tensors(type))
-    try withRecording(true) {
-      let inputs = problem.tensors(type).map { $0.requiringGradient() }
-      let found = scan(inputs)
-      let tolerance = type == .float64 ? 1e-13 : 1e-5
-      #expect(
-        distance(try found.values.values(), try plain.values.values()).error < tolerance)
-      #expect(distance(try found.state.values(), try plain.state.values()).error < tolerance)
+    let recorded = withRecording(true) {
+      scan(problem.tensors(type).map { $0.requiringGradient() })
+    }
+    let tolerance = type == .float64 ? 1e-13 : 1e-5
+    for (found, expected) in [(recorded.values, plain.values), (recorded.state, plain.state)] {
+      #expect(try distance(found.values(), expected.values()).error < tolerance)
     }
   }
 
@@ -154,8 +153,8 @@ struct SelectiveScanTests {
     #expect(values.type == .bfloat16)
     #expect(state.type == .float32)
     let wide = scan(single.map { $0.to(.float32) })
-    #expect(distance(try state.values(), try wide.state.values()).error < 1e-5)
-    #expect(distance(try values.values(), try wide.values.values()).error < 0.005)
+    #expect(try distance(state.values(), wide.state.values()).error < 1e-5)
+    #expect(try distance(values.values(), wide.values.values()).error < 0.005)
   }
 
   @Test("Shapes that do not fit are an error")
