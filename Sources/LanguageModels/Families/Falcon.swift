@@ -43,9 +43,8 @@ extension Family {
       "apply_residual_connection_post_layernorm", { $0.boolean == false },
       "Telescope adds to the stream before its norm")
     let tied = try reader.flag("tie_word_embeddings") ?? true
-    reader.ignoreBookkeeping()
     reader.ignore(["hidden_dropout", "ff_factor", "auto_map"])
-    try reader.finish()
+    try reader.finishIgnoringBookkeeping()
 
     let body = weights.scope("transformer")
     let width = shape.width

@@ -136,8 +136,9 @@ struct GGUFDialect: Sendable {
       / max(1, members["num_attention_heads"]?.integer ?? 1)
     if let rotated = try reader.optionalCount(prefix + "rope.dimension_count") {
       if rotatesPart {
-        members["partial_rotary_factor"] = .number(
-          .real(Double(rotated) / Double(max(1, headWidth))))
+        // The next number above the quotient: its product is cut down to the count again.
+        let share = Double(rotated) / Double(max(1, headWidth))
+        members["partial_rotary_factor"] = .number(.real(share == 1 ? 1 : share.nextUp))
       } else if rotated != headWidth {
         throw reader.bad(
           prefix + "rope.dimension_count", .number(.integer(rotated)),

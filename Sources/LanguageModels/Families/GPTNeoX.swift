@@ -36,9 +36,8 @@ extension Family {
     let isParallel = try reader.flag("use_parallel_residual") ?? true
     let bias = try reader.flag("attention_bias") ?? true
     let tied = try reader.flag("tie_word_embeddings") ?? false
-    reader.ignoreBookkeeping()
     reader.ignore(["hidden_dropout", "classifier_dropout", "is_decoder"])
-    try reader.finish()
+    try reader.finishIgnoringBookkeeping()
 
     let body = weights.scope("gpt_neox")
     let width = shape.width

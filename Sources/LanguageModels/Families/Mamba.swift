@@ -41,14 +41,13 @@ extension Family {
     try reader.require("rms_norm", { $0.boolean == true }, "Telescope computes RMS norms here")
     try reader.require(
       "ssm_cfg", { $0.object?.count == 0 }, "Telescope computes Mamba 1 without further settings")
-    reader.ignoreBookkeeping()
     reader.ignore([
       "d_inner", "d_model", "n_layer", "fused_add_norm", "pad_vocab_size_multiple",
       "rescale_prenorm_residual", "residual_in_fp32", "use_mambapy", "use_associative_scan",
       "time_step_floor", "time_step_init_scheme", "time_step_max", "time_step_min",
       "time_step_scale",
     ])
-    try reader.finish()
+    try reader.finishIgnoringBookkeeping()
 
     let body = weights.scope("backbone")
     let old = "backbone.embedding.weight"

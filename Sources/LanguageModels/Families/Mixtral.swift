@@ -13,10 +13,9 @@ extension Family {
     let experts = try reader.experts(
       "num_local_experts", default: 8, chosen: 2, hidden: shape.hidden)
     let tied = try reader.flag("tie_word_embeddings") ?? false
-    reader.ignoreBookkeeping()
     reader.ignoreRouterTraining()
     reader.ignore(["router_jitter_noise"])
-    try reader.finish()
+    try reader.finishIgnoringBookkeeping()
 
     // transformers 5 keeps them under another name.
     let isRenamed = weights.has("model.layers.0.mlp.gate.weight") == true

@@ -43,9 +43,8 @@ extension Family {
     let isNormalised = try reader.flag("norm_topk_prob") ?? false
     let sparse = try reader.sparseLayers(shape.layers)
     let tied = try reader.flag("tie_word_embeddings") ?? false
-    reader.ignoreBookkeeping()
     reader.ignoreRouterTraining()
-    try reader.finish()
+    try reader.finishIgnoringBookkeeping()
 
     let activation = layers.activation
     return try layers.model(weights, tied: tied) { block, layer in
@@ -66,9 +65,8 @@ extension Family {
   private static let qwenMoENames: [GGUFDialect.Name] = {
     let network = "model.layers.#.mlp."
     return GGUFDialect.llamaNames(interleaved: false)
-      + GGUFDialect.expertNames(network, gate: "gate_proj", up: "up_proj", down: "down_proj") + [
-        .init("model.layers.#.self_attn.q_norm", "blk.#.attn_q_norm"),
-        .init("model.layers.#.self_attn.k_norm", "blk.#.attn_k_norm"),
+      + GGUFDialect.expertNames(network, gate: "gate_proj", up: "up_proj", down: "down_proj")
+      + GGUFDialect.headNormNames() + [
         .init(network + "shared_expert_gate", "blk.#.ffn_gate_inp_shexp"),
         .init(network + "shared_expert.gate_proj", "blk.#.ffn_gate_shexp"),
         .init(network + "shared_expert.up_proj", "blk.#.ffn_up_shexp"),

@@ -38,9 +38,8 @@ extension Family {
     let tied = try reader.flag("tie_word_embeddings") ?? false
     try reader.require(
       "rotary_scaling_factor", { $0.double == 1 }, "Telescope computes a factor of 1")
-    reader.ignoreBookkeeping()
     reader.ignore(["hidden_dropout"])
-    try reader.finish()
+    try reader.finishIgnoringBookkeeping()
 
     let body = weights.scope("model")
     let width = shape.width

@@ -107,7 +107,7 @@ struct JoiningRows {
     guard !rows.isEmpty else { return .plain }
     var edits: [Site: [(rows: Range<Int>, change: (Tensor) -> Tensor)]] = [:]
     for (place, row) in rows.enumerated() {
-      let (site, change) = self.change(row.replacement, layer)
+      let (site, change) = self.change(row.replacement)
       edits[site, default: []].append((first + place..<first + place + 1, change))
     }
     return Pass(sites: Set(edits.keys)) { [axis] site, value in
@@ -126,21 +126,22 @@ struct JoiningRows {
 
   /// Where a part is seen, and what it becomes there.
   private func change(
-    _ replacement: Replacement, _ layer: Int
+    _ replacement: Replacement
   ) -> (site: Site, change: (Tensor) -> Tensor) {
     let shape = model.shape
     let value = replacement.value
+    guard let site = replacement.part.site else {
+      preconditionFailure("a whole layer is replaced before its successor")
+    }
     switch replacement.part {
-    case .layer: preconditionFailure("a whole layer is replaced before its successor")
-    case .attention: return (.attention(layer, .output), whole(value))
-    case .mlp: return (.feedForward(layer, .output), whole(value))
+    case .layer, .attention, .mlp: return (site, whole(value))
     case .head(_, let head):
       // [1, 1, heads, headWidth]
       let keep = put([(0..<shape.heads).map { $0 == head ? 0 : 1 }], [shape.heads, 1])
       var row = [Double](repeating: 0, count: shape.heads * shape.headWidth)
       row.replaceSubrange(head * shape.headWidth..<(head + 1) * shape.headWidth, with: value)
       let new = put([row], [shape.heads, shape.headWidth])
-      return (.attention(layer, .heads), { $0 * keep + new })
+      return (site, { $0 * keep + new })
     case .neurons(_, let neurons):
       // [1, 1, hidden]
       var kept = [Double](repeating: 1, count: shape.hidden)
@@ -150,7 +151,7 @@ struct JoiningRows {
         row[neuron] = number
       }
       let (keep, new) = (put([kept]), put([row]))
-      return (.feedForward(layer, .hidden), { $0 * keep + new })
+      return (site, { $0 * keep + new })
     }
   }
 

@@ -20,6 +20,17 @@ public struct Replacement: Sendable, Equatable {
       case .head(let layer, _), .neurons(let layer, _): layer
       }
     }
+
+    /// Where the part is seen; a whole block is not a value at a site of its own.
+    var site: Site? {
+      switch self {
+      case .layer: nil
+      case .attention(let layer): .attention(layer, .output)
+      case .mlp(let layer): .feedForward(layer, .output)
+      case .head(let layer, _): .attention(layer, .heads)
+      case .neurons(let layer, _): .feedForward(layer, .hidden)
+      }
+    }
   }
 
   /// What is replaced.
@@ -41,6 +52,11 @@ extension LanguageModel {
   public func size(of part: Replacement.Part) throws -> Int {
     guard (0..<shape.layers).contains(part.layer) else {
       throw ModelError.noPart("layer \(part.layer)", "layers", count: shape.layers, shape)
+    }
+    if let site = part.site, !sites.contains(site) {
+      throw ModelError(
+        .usage,
+        "\(shape.architecture) has no site '\(site)', so what would stand there cannot be replaced.")
     }
     switch part {
     case .layer, .attention, .mlp: return shape.width
