@@ -25,5 +25,8 @@ struct Family: Sendable {
   }
 
   /// All that can be loaded.
-  static let all: [Family] = [.gpt2, .llama, .mistral, .qwen2]
+  static let all: [Family] = [
+    .gpt2, .llama, .mistral, .qwen2,
+    .albert, .bert, .distilbert, .electra, .mpnet, .roberta,
+  ]
 }
