@@ -1,0 +1,36 @@
+"""CamemBERT: RoBERTa by another name, with one approximate GELU: the head's stays exact."""
+
+from .roberta import (
+    CAUSAL,
+    SEQUENCES,
+    checkpoint,
+    draw,
+    mistakes,
+    position,
+    recording,
+    roberta,
+    taps,
+)
+
+__all__ = [
+    "CAUSAL",
+    "SEQUENCES",
+    "checkpoint",
+    "draw",
+    "mistakes",
+    "position",
+    "recording",
+    "taps",
+]
+
+FIXTURES = {
+    "camembert": (
+        roberta(
+            architectures=["CamembertForMaskedLM"],
+            hidden_act="gelu_new",
+            model_type="camembert",
+        ),
+        1,
+        "one file",
+    ),
+}

@@ -1,0 +1,36 @@
+"""XLM-RoBERTa: RoBERTa by another name."""
+
+from .roberta import (
+    CAUSAL,
+    SEQUENCES,
+    checkpoint,
+    draw,
+    mistakes,
+    position,
+    recording,
+    roberta,
+    taps,
+)
+
+__all__ = [
+    "CAUSAL",
+    "SEQUENCES",
+    "checkpoint",
+    "draw",
+    "mistakes",
+    "position",
+    "recording",
+    "taps",
+]
+
+FIXTURES = {
+    "xlm-roberta": (
+        roberta(
+            architectures=["XLMRobertaForMaskedLM"],
+            model_type="xlm-roberta",
+            output_past=True,
+        ),
+        1,
+        "two shards",
+    ),
+}
