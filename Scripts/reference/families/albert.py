@@ -6,6 +6,7 @@ from ..family import Mistake, config_is, eager_attention, heads_of, input_of, ou
 from .bert import (
     CAUSAL,
     MASK,
+    POST_NORM,
     SEQUENCES,
     bert,
     body,
@@ -18,7 +19,7 @@ from .bert import (
     without,
 )
 
-__all__ = ["CAUSAL", "MASK", "SEQUENCES", "draw", "position"]
+__all__ = ["CAUSAL", "MASK", "POST_NORM", "SEQUENCES", "draw", "position"]
 
 
 def sequence(model):

@@ -16,6 +16,7 @@ from ..family import (
 )
 
 CAUSAL = False
+POST_NORM = True
 MASK = 4
 SEQUENCES = [[2, 17, 96, MASK, 41, 17, 0, 60, 3], [2, 88, MASK, 71, 33, 3]]
 

@@ -4,6 +4,7 @@ from ..family import VOCABULARY, blocks, eager_attention, heads_of, input_of, ou
 from .bert import (
     CAUSAL,
     MASK,
+    POST_NORM,
     SEQUENCES,
     body,
     common_mistakes,
@@ -14,7 +15,7 @@ from .bert import (
     without,
 )
 
-__all__ = ["CAUSAL", "MASK", "SEQUENCES", "draw", "position"]
+__all__ = ["CAUSAL", "MASK", "POST_NORM", "SEQUENCES", "draw", "position"]
 
 
 def taps(model):

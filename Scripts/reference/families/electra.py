@@ -5,6 +5,7 @@ import torch
 from .bert import (
     CAUSAL,
     MASK,
+    POST_NORM,
     SEQUENCES,
     bert,
     common_mistakes,
@@ -17,7 +18,7 @@ from .bert import (
     without,
 )
 
-__all__ = ["CAUSAL", "MASK", "SEQUENCES", "draw", "position", "recording", "taps"]
+__all__ = ["CAUSAL", "MASK", "POST_NORM", "SEQUENCES", "draw", "position", "recording", "taps"]
 
 
 def mistakes(config):

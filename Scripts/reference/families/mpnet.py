@@ -3,10 +3,10 @@
 import torch
 
 from ..family import Mistake, blocks, heads_of, input_of, output_of, replaced
-from .bert import CAUSAL, body, common_mistakes, draw, head_mistakes, head_norm, without
+from .bert import CAUSAL, POST_NORM, body, common_mistakes, draw, head_mistakes, head_norm, without
 from .roberta import counted, roberta
 
-__all__ = ["CAUSAL", "draw"]
+__all__ = ["CAUSAL", "POST_NORM", "draw"]
 
 MASK = 96
 # Long enough for buckets that several distances share.

@@ -4,6 +4,7 @@ import torch
 
 from .bert import (
     CAUSAL,
+    POST_NORM,
     bert,
     common_mistakes,
     draw,
@@ -15,7 +16,7 @@ from .bert import (
     without,
 )
 
-__all__ = ["CAUSAL", "draw", "recording", "taps"]
+__all__ = ["CAUSAL", "POST_NORM", "draw", "recording", "taps"]
 
 MASK = 96
 # With a padding token inside the text.

@@ -2,6 +2,7 @@
 
 from .roberta import (
     CAUSAL,
+    POST_NORM,
     SEQUENCES,
     checkpoint,
     draw,
@@ -14,6 +15,7 @@ from .roberta import (
 
 __all__ = [
     "CAUSAL",
+    "POST_NORM",
     "SEQUENCES",
     "checkpoint",
     "draw",
