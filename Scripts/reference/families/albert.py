@@ -70,6 +70,7 @@ def mistakes(config):
     rounds = config["num_hidden_layers"]
     found["one block less"] = config_is(num_hidden_layers=rounds - 1)
     if config["num_hidden_groups"] == 2:
+        found = common_mistakes(taps, "hidden_act")
         found["one group"] = config_is(num_hidden_groups=1)
         found["groups divided otherwise"] = Mistake(
             config=lambda config: config.update(num_hidden_groups=3),

@@ -8,12 +8,9 @@ from .roberta import counted, roberta
 
 __all__ = ["CAUSAL", "POST_NORM", "draw"]
 
-MASK = 96
+MASK = 40
 # Long enough for buckets that several distances share.
-SEQUENCES = [
-    [0, 17, 1, 3, MASK, 41, 1, 60, 29, 5, 6, 77, 31, 12, 90, 44, 8, 23, 2],
-    [0, 88, MASK, 71, 33, 2],
-]
+SEQUENCES = [[0, 17, 1, 3, MASK, 35, 1, 6, 29, 5, 31, 12, 2], [0, 28, MASK, 11, 2]]
 
 
 def position(ids):
@@ -52,10 +49,10 @@ def turned(state):
 
 def nearer(model):
     """All distances from 64 on share a bucket, instead of those from 128 on."""
-    owner = type(body(model).encoder)
-    bucket = owner.relative_position_bucket
-    near = lambda distance, num_buckets=32: bucket(distance, num_buckets, max_distance=64)
-    return replaced(owner, relative_position_bucket=staticmethod(near))
+    encoder = body(model).encoder
+    bucket = encoder.relative_position_bucket
+    near = lambda distance, num_buckets: bucket(distance, num_buckets, max_distance=64)
+    return replaced(encoder, relative_position_bucket=near)
 
 
 def first_layer_only(model):
@@ -97,6 +94,7 @@ def mpnet(**changes):
         architectures=["MPNetForMaskedLM"],
         model_type="mpnet",
         relative_attention_num_buckets=32,
+        vocab_size=41,
     )
     for key in ("type_vocab_size", "use_cache", "position_embedding_type"):
         del config[key]

@@ -24,7 +24,7 @@ extension Family {
       body.at("embeddings"), shape, width: shape.width, epsilon, types: types, padding: padding)
     let layers = PostNormLayers(shape: shape, epsilon: epsilon, activation: activation)
     let blocks = (0..<shape.layers).map { layers.block(body.at("encoder.layer.\($0)")) }
-    let prefix = architecture == "xlm-roberta" ? "XLMRoberta" : architecture.capitalized
+    let prefix = ["xlm-roberta": "XLMRoberta", "camembert": "Camembert"][architecture] ?? "Roberta"
     let head = weights.maskedHead(
       .roberta(classes: [prefix + "ForMaskedLM", prefix + "ForCausalLM"]), reader,
       width: shape.width, epsilon: epsilon, activation: .gelu, tiedTo: embedding.tokens, tied)
