@@ -109,8 +109,10 @@ def common_mistakes(taps, activation="activation", later=lambda _, right: right 
 
 
 def exchange(config, key):
-    """The exact GELU for its approximation, or the other way round."""
-    config[key] = {"gelu": "gelu_new", "gelu_new": "gelu", "relu": "gelu"}[config[key]]
+    """The exact GELU for its approximation, or the other way round; without a head, for ReLU."""
+    headed = config["architectures"][0].endswith("ForMaskedLM")
+    other = {"gelu": "gelu_new", "gelu_new": "gelu", "relu": "gelu"}[config[key]]
+    config[key] = other if headed else "relu"
 
 
 def head_mistakes(config, norm=head_norm):
@@ -175,7 +177,7 @@ def bert(**changes):
         "hidden_dropout_prob": 0.1,
         "hidden_size": 24,
         "initializer_range": 0.02,
-        "intermediate_size": 36,
+        "intermediate_size": 32,
         "layer_norm_eps": 1e-12,
         "max_position_embeddings": 24,
         "model_type": "bert",

@@ -52,7 +52,7 @@ def distilbert(**changes):
         "attention_dropout": 0.1,
         "dim": 24,
         "dropout": 0.1,
-        "hidden_dim": 36,
+        "hidden_dim": 32,
         "initializer_range": 0.02,
         "max_position_embeddings": 24,
         "model_type": "distilbert",

@@ -19,8 +19,8 @@ from .bert import (
 __all__ = ["CAUSAL", "POST_NORM", "draw", "recording", "taps"]
 
 MASK = 96
-# With a padding token inside the text.
-SEQUENCES = [[0, 17, 1, MASK, 1, 60, 2], [0, 88, MASK, 71, 2]]
+# With padding tokens inside the text, of one model and of another.
+SEQUENCES = [[0, 17, 1, MASK, 3, 1, 2], [0, MASK, 71, 2]]
 
 
 def position(ids):
