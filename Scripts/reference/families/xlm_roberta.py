@@ -32,7 +32,7 @@ FIXTURES = {
             model_type="xlm-roberta",
             output_past=True,
         ),
-        1,
+        40,
         "two shards",
     ),
 }
