@@ -12,6 +12,7 @@ public struct Explainer {
 
   /// Prepares a loaded model.
   public init(_ loaded: LoadedModel) throws {
+    try loaded.requireHead()
     self.loaded = loaded
     readout = try withEngineErrors { Readout(loaded.model.unembedding) }
   }

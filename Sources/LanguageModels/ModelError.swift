@@ -51,6 +51,20 @@ extension ModelError {
         + "not those of \(longer); run the whole text without the cache.")
   }
 
+  static func readsBothWays(_ architecture: String) -> ModelError {
+    ModelError(
+      .usage,
+      "\(architecture) reads a text both ways, so what it keeps of a part is not that of the whole; "
+        + "run whole texts, and ask for predictions at their own positions.")
+  }
+
+  static func noHead(_ name: String) -> ModelError {
+    ModelError(
+      .usage,
+      "\(name) has no language-model head, so it gives no probabilities of tokens; use a checkpoint "
+        + "that has one.")
+  }
+
   static func unknownArchitecture(_ name: String, file: String) -> ModelError {
     ModelError(
       .badData,

@@ -28,8 +28,10 @@ public struct LensTrainer {
   /// Prepares training.
   ///
   /// - Throws: `LensError` for a text that leaves nothing to train on or to hold out, and where
-  ///   memory does not suffice; `EngineError` when memory runs out.
+  ///   memory does not suffice; `ModelError` for a model without a language-model head;
+  ///   `EngineError` when memory runs out.
   public init(_ loaded: LoadedModel, _ text: LensText, _ options: Options = Options()) throws {
+    try loaded.requireHead()
     self.loaded = loaded
     self.text = text
     self.options = options

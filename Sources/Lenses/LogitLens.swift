@@ -31,8 +31,10 @@ public struct LogitLens {
   /// - Parameters:
   ///   - loaded: the model.
   ///   - tuned: a lens that was loaded for this model; nil for the logit lens.
-  /// - Throws: `EngineError` when memory runs out.
+  /// - Throws: `ModelError` for a model without a language-model head; `EngineError` when memory runs
+  ///   out.
   public init(_ loaded: LoadedModel, translating tuned: TunedLens? = nil) throws {
+    try loaded.requireHead()
     self.loaded = loaded
     self.tuned = tuned
     readout = try withEngineErrors { Readout(loaded.model.unembedding) }

@@ -8,8 +8,11 @@ package struct Embedding {
   var tokens: Tensor
   /// s.
   var scale = 1.0
-  /// P, without rows that no text uses: [context, width].
+  /// P: [rows, width].
   var positions: Tensor?
+  /// The token that counts no position, where there is one: it takes the row of its own number, and
+  /// the others, in order, those after that (RoBERTa). Else a position's row is its number.
+  var padding: Int?
   /// T[0], the vector of the first of a pair's two texts: [width].
   var firstText: Tensor?
   /// N.
@@ -23,9 +26,25 @@ package struct Embedding {
     var x = tokens.selecting(Array(ids.joined()), along: 0)
       .reshaped([ids.count, count, tokens.size(1)])
     if scale != 1 { x = x * scale }
-    if let positions { x = x + positions.slice(start..<start + count, along: 0) }
+    if let positions { x = x + rows(of: positions, for: ids, from: start) }
     if let firstText { x = x + firstText }
     if let norm { x = norm(x) }
     return projection?(x) ?? x
+  }
+  /// The vectors of positions: [position, width], or [batch, position, width] where texts differ.
+  private func rows(of positions: Tensor, for ids: [[Int]], from start: Int) -> Tensor {
+    guard let padding else {
+      return positions.slice(start..<start + ids[0].count, along: 0)
+    }
+    let rows = ids.flatMap { text in
+      var last = padding + start
+      return text.map { token in
+        if token == padding { return padding }
+        last += 1
+        return last
+      }
+    }
+    return positions.selecting(rows, along: 0)
+      .reshaped([ids.count, ids[0].count, positions.size(1)])
   }
 }

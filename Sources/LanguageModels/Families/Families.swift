@@ -72,7 +72,7 @@ func translatedConfiguration(
     reader,
     GGUFDialect.Context(
       vocabulary: vocabulary, hasHead: checkpoint.tensors["output.weight"] != nil,
-      has: { checkpoint.tensors[$0] != nil },
+      shape: { checkpoint.tensors[$0]?.shape },
       settings: { checkpoint.tensors[$0].flatMap(settings) }))
   try reader.finish()
   members["model_type"] = members["model_type"] ?? .string(dialect.modelType)

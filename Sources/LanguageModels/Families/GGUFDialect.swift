@@ -12,8 +12,10 @@ struct GGUFDialect: Sendable {
     var vocabulary: Int
     /// Whether the file has a head of its own.
     var hasHead: Bool
+    /// The shape of a tensor, where the file has it.
+    var shape: (String) -> [Int]?
     /// Whether the file has a tensor of this name.
-    var has: (String) -> Bool
+    func has(_ name: String) -> Bool { shape(name) != nil }
     /// The numbers of a tensor that is a list of settings; nil where there is none.
     var settings: (String) -> [Double]?
   }

@@ -60,6 +60,13 @@ public struct LoadedModel {
           + "the model \(model.shape.vocabulary); they are from different models.")
     }
   }
+
+  /// Checks that the model gives probabilities of tokens, before a method begins that needs them.
+  ///
+  /// - Throws: `ModelError` for an encoder without a language-model head.
+  public func requireHead() throws {
+    if model.head == nil { throw ModelError.noHead(name) }
+  }
 }
 
 /// The network of an opened checkpoint, without its tokenizer.

@@ -100,11 +100,23 @@ final class WeightReader {
     }
   }
 
+  /// Where the file keeps a weight; the oldest checkpoints call a norm's weight gamma and its bias beta.
+  private func place(_ name: String) -> StoredName {
+    let place = translation(name)
+    guard let stored, stored[place.name] == nil else { return place }
+    for (ending, older) in [(".weight", ".gamma"), (".bias", ".beta")]
+    where place.name.hasSuffix(ending) {
+      let name = place.name.dropLast(ending.count) + older
+      if stored[String(name)] != nil { return StoredName(name: String(name)) }
+    }
+    return place
+  }
+
   /// Whether the checkpoint has a tensor of this name; nil where there is no checkpoint to tell.
-  func has(_ name: String) -> Bool? { stored.map { $0[translation(name).name] != nil } }
+  func has(_ name: String) -> Bool? { stored.map { $0[place(name).name] != nil } }
 
   /// Notes a tensor that the model does not need.
-  func skip(_ name: String) { used.insert(translation(name).name) }
+  func skip(_ name: String) { used.insert(place(name).name) }
 
   /// A weight of this shape, plus a number.
   func tensor(_ name: String, _ shape: [Int], adding number: Double = 0) -> Tensor {
@@ -134,7 +146,7 @@ final class WeightReader {
     guard let stored else { return .placeholder(shape, type) }
     var sources: [(tensor: StoredTensor, rows: Int, order: RowOrder)] = []
     for part in parts {
-      let place = translation(part.name)
+      let place = place(part.name)
       used.insert(place.name)
       guard let tensor = stored[place.name] else {
         problems.append("tensor '\(place.name)' is missing")

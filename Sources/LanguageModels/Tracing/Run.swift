@@ -27,6 +27,17 @@ public struct Activations {
   public var sites: Set<Site> { Set(values.keys) }
 }
 
+extension Run {
+  /// The run of one sequence of the batch.
+  func row(_ row: Int) -> Run {
+    var one = Activations()
+    for site in activations.sites {
+      one[site] = activations[site].slice(row..<row + 1, along: 0)
+    }
+    return Run(residual: residual.slice(row..<row + 1, along: 0), activations: one)
+  }
+}
+
 extension LanguageModel {
   /// Runs the blocks once over token ids.
   ///
@@ -37,12 +48,14 @@ extension LanguageModel {
   ///   - pass: what else is seen or replaced.
   /// - Returns: the residual stream before the final norm, and the values at `sites`.
   /// - Throws: `ModelError` for an id, a length or a site that the model does not have, and for a
-  ///   cache of a text whose length turned its keys otherwise; `EngineError` when memory runs out.
+  ///   cache with a model that reads both ways or of a text whose length turned its keys otherwise;
+  ///   `EngineError` when memory runs out.
   /// - Complexity: one forward pass.
   public func run(
     _ ids: [[Int]], capturing sites: Set<Site> = [], cache: KeyValueCache? = nil,
     pass: Pass = .plain
   ) throws -> Run {
+    if cache != nil && !isCausal { throw ModelError.readsBothWays(shape.architecture) }
     let past = cache?.length ?? 0
     try check(ids, after: past)
     if let held = cache?.textLength, past > 0, !keepsKeys(from: held, to: past + ids[0].count) {
@@ -63,6 +76,36 @@ extension LanguageModel {
       return residual
     }
     return Run(residual: residual, activations: activations)
+  }
+
+  /// Runs texts of any lengths, without padding.
+  ///
+  /// Texts of equal length run together. What a text gets is what it gets alone: no mask stands
+  /// between texts, and no row is computed that is none's.
+  ///
+  /// - Parameters:
+  ///   - texts: token ids, each of any length.
+  ///   - sites: values to return.
+  ///   - tokensAtOnce: the most tokens that run together, one text at least.
+  /// - Returns: for each text, in order, a run of a batch of one.
+  /// - Throws: as `run`, before anything runs.
+  /// - Complexity: one forward pass over all texts' tokens.
+  public func runs(
+    of texts: [[Int]], capturing sites: Set<Site> = [], tokensAtOnce: Int = 4096
+  ) throws -> [Run] {
+    for text in texts { try check([text], after: 0) }
+    try check(sites)
+    var runs: [Run?] = Array(repeating: nil, count: texts.count)
+    let groups = Dictionary(grouping: texts.indices) { texts[$0].count }
+    for (length, group) in groups.sorted(by: { $0.key < $1.key }) {
+      let size = max(1, tokensAtOnce / length)
+      for start in stride(from: 0, to: group.count, by: size) {
+        let places = group[start..<min(group.count, start + size)]
+        let together = try run(places.map { texts[$0] }, capturing: sites)
+        for (row, place) in places.enumerated() { runs[place] = together.row(row) }
+      }
+    }
+    return runs.compactMap { $0 }
   }
 
   func check(_ ids: [[Int]], after past: Int) throws {
