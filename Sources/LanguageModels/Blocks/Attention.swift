@@ -111,13 +111,17 @@ package struct HeadNorm {
 
   var norm: Norm
   var span: Span = .head
+  /// A scale of each head's own, where the family has one (StableLM 2 12B): [heads, headWidth].
+  var scale: Tensor?
 
   /// Normalises [batch, position, heads, headWidth].
   func callAsFunction(_ x: Tensor) -> Tensor {
+    let normed: Tensor
     switch span {
-    case .head: norm(x)
+    case .head: normed = norm(x)
     case .all:
-      norm(x.reshaped([x.size(0), x.size(1), x.size(2) * x.size(3)])).reshaped(x.shape)
+      normed = norm(x.reshaped([x.size(0), x.size(1), x.size(2) * x.size(3)])).reshaped(x.shape)
     }
+    return scale.map { normed * $0 } ?? normed
   }
 }

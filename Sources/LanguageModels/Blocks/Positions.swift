@@ -59,6 +59,11 @@ public final class Positions {
     }
   }
 
+  /// Whether each row ends a text of its own, so that nothing passes from one to the next.
+  var areAlternatives: Bool {
+    if case .alternatives = arrangement { true } else { false }
+  }
+
   private var rows: Int {
     switch arrangement {
     case .sequence(let range): range.count

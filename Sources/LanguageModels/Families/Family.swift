@@ -27,6 +27,7 @@ struct Family: Sendable {
   /// All that can be loaded.
   static let all: [Family] = [
     .gpt2, .llama, .mistral, .qwen2,
+    .gptNeoX, .falcon, .stableLM, .mixtral, .qwenMoE, .mamba,
     .albert, .bert, .distilbert, .electra, .mpnet, .roberta,
   ]
 }

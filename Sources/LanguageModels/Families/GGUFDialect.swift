@@ -18,7 +18,7 @@ struct GGUFDialect: Sendable {
     func has(_ name: String) -> Bool { shape(name) != nil }
   }
 
-  /// A weight's two names; `#` stands for a number, that of the block.
+  /// A weight's two names; `#` stands for a number: that of the block, then that of an expert.
   struct Name: Sendable {
     var huggingFace: String
     var gguf: String
@@ -28,16 +28,22 @@ struct GGUFDialect: Sendable {
     var includesOne = false
     /// Whether the file holds the transpose of what Hugging Face's has.
     var isTurned = false
+    /// Whether the file's rows stand in the model's order, where Hugging Face's are picked.
+    var isOrdered = false
+    /// Whether the file holds −eʷ where Hugging Face's has w.
+    var isNegativeExponential = false
 
     init(
       _ huggingFace: String, _ gguf: String, isInterleaved: Bool = false, includesOne: Bool = false,
-      isTurned: Bool = false
+      isTurned: Bool = false, isOrdered: Bool = false, isNegativeExponential: Bool = false
     ) {
       self.huggingFace = huggingFace
       self.gguf = gguf
       self.isInterleaved = isInterleaved
       self.includesOne = includesOne
       self.isTurned = isTurned
+      self.isOrdered = isOrdered
+      self.isNegativeExponential = isNegativeExponential
     }
   }
 
@@ -58,35 +64,36 @@ struct GGUFDialect: Sendable {
     let table = Dictionary(
       names.map { ($0.huggingFace, $0) }, uniquingKeysWith: { first, _ in first })
     return { name in
-      let (pattern, number) = Self.pattern(name)
+      let (pattern, numbers) = Self.pattern(name)
       // Bias and weight of one map stand under one name.
       let stem = pattern.split(separator: ".").last.map(String.init) ?? ""
       let cut = String(pattern.dropLast(stem.count + 1))
       guard let found = table[pattern] ?? table[cut] else {
         return WeightReader.StoredName(name: name)
       }
-      var stored = found.gguf.replacing("#", with: number)
+      var stored = numbers.reduce(found.gguf) { $0.replacing("#", with: $1, maxReplacements: 1) }
       if table[pattern] == nil { stored += "." + stem }
       return WeightReader.StoredName(
         name: stored, interleavedHeadWidth: found.isInterleaved ? headWidth : nil,
-        includesOne: found.includesOne, isTurned: found.isTurned)
+        includesOne: found.includesOne, isTurned: found.isTurned, isOrdered: found.isOrdered,
+        isNegativeExponential: found.isNegativeExponential)
     }
   }
 
   /// `model.layers.3.mlp` as `model.layers.#.mlp` and `3`.
-  private static func pattern(_ name: String) -> (String, String) {
-    var number = ""
+  private static func pattern(_ name: String) -> (String, [Substring]) {
+    var numbers: [Substring] = []
     let parts = name.split(separator: ".").map { part -> Substring in
-      guard number.isEmpty, part.allSatisfy(\.isNumber) else { return part }
-      number = String(part)
+      guard part.allSatisfy(\.isNumber) else { return part }
+      numbers.append(part)
       return "#"
     }
-    return (parts.joined(separator: "."), number)
+    return (parts.joined(separator: "."), numbers)
   }
 
   /// Members from metadata in the words that many architectures share, after `<architecture>.`.
   static func decoderMembers(
-    _ reader: ConfigurationReader, _ file: Context, prefix: String
+    _ reader: ConfigurationReader, _ file: Context, prefix: String, rotatesPart: Bool = false
   ) throws -> [String: JSON] {
     var members: [String: JSON] = [
       "vocab_size": .number(.integer(file.vocabulary)),

@@ -12,8 +12,9 @@ extension Family {
     ["llama"],
     gguf: [
       GGUFDialect(
-        architecture: "llama", modelType: "llama", names: GGUFDialect.llamaNames(interleaved: true)
-      ) { try GGUFDialect.decoderMembers($0, $1, prefix: "llama.") }
+        architecture: "llama", modelType: "llama",
+        names: GGUFDialect.llamaNames(interleaved: true) + GGUFDialect.mixtralNames
+      ) { try GGUFDialect.llamaMembers($0, $1) }
     ]
   ) { architecture, reader, weights in
     let shape = try reader.decoderShape(architecture)
@@ -50,8 +51,12 @@ struct GatedLayers {
   /// Bias of W_O.
   var outputBias = false
   var feedForwardBias = false
+  /// Whether queries and keys are normalised by head.
+  var hasHeadNorms = false
   /// The window of each layer; nil for layers that see everything.
   var windows: [Int?] = []
+  /// The network of a layer, where it is another than the gated one.
+  var network: (_ block: WeightScope, _ layer: Int) -> (any FeedForwardBranch)? = { _, _ in nil }
 
   /// The blocks and what stands around them.
   func model(_ weights: WeightReader, tied: Bool) throws -> Transformer {
@@ -71,7 +76,6 @@ struct GatedLayers {
     let queries = shape.heads * shape.headWidth
     let keys = shape.keyValueHeads * shape.headWidth
     let attention = weights.at("self_attn")
-    let network = weights.at("mlp")
     return PreNormBlock(
       attentionNorm: weights.rmsNorm("input_layernorm", width, epsilon),
       attention: Attention(
@@ -79,14 +83,27 @@ struct GatedLayers {
           [("q_proj", queries), ("k_proj", keys), ("v_proj", keys)], from: width, bias: inputBias),
         output: attention.linear("o_proj", width, from: queries, bias: outputBias),
         heads: shape.heads, keyValueHeads: shape.keyValueHeads, headWidth: shape.headWidth,
+        headNorms: hasHeadNorms
+          ? (
+            HeadNorm(norm: attention.rmsNorm("q_norm", shape.headWidth, epsilon)),
+            HeadNorm(norm: attention.rmsNorm("k_norm", shape.headWidth, epsilon))
+          ) : nil,
         rotary: rotary, window: windows.isEmpty ? nil : windows[layer]),
       feedForwardNorm: weights.rmsNorm("post_attention_layernorm", width, epsilon),
-      feedForward: FeedForward(
-        input: .gated(
-          network.joined(
-            [("gate_proj", shape.hidden), ("up_proj", shape.hidden)], from: width,
-            bias: feedForwardBias)),
-        output: network.linear("down_proj", width, from: shape.hidden, bias: feedForwardBias),
-        activation: activation, hidden: shape.hidden))
+      feedForward: network(weights, layer)
+        ?? weights.at("mlp").gatedNetwork(
+          shape.hidden, width, activation, bias: feedForwardBias))
+  }
+}
+
+extension WeightScope {
+  /// `gate_proj`, `up_proj` and `down_proj`.
+  func gatedNetwork(
+    _ hidden: Int, _ width: Int, _ activation: Activation, bias: Bool = false
+  ) -> FeedForward {
+    FeedForward(
+      input: .gated(joined([("gate_proj", hidden), ("up_proj", hidden)], from: width, bias: bias)),
+      output: linear("down_proj", width, from: hidden, bias: bias), activation: activation,
+      hidden: hidden)
   }
 }

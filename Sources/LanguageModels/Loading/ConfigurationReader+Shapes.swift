@@ -6,12 +6,14 @@ extension ConfigurationReader {
   ///
   /// - Throws: `ModelError` for a key that is missing or contradicts another.
   func decoderShape(
-    _ architecture: String, headWidth ownWidth: Int? = nil, contextLength: Int? = nil
+    _ architecture: String, headWidth ownWidth: Int? = nil, contextLength: Int? = nil,
+    keyValueHeads own: ((_ heads: Int) throws -> Int)? = nil,
+    hidden ownHidden: ((_ width: Int) throws -> Int)? = nil
   ) throws -> ModelShape {
     let width = try count("hidden_size")
     let heads = try count("num_attention_heads")
     let layers = try layerCount("num_hidden_layers")
-    let keyValueHeads = try optionalCount("num_key_value_heads") ?? heads
+    let keyValueHeads = try own?(heads) ?? optionalCount("num_key_value_heads") ?? heads
     let headWidth = try optionalCount("head_dim") ?? ownWidth ?? (width / heads)
     guard heads % keyValueHeads == 0 else {
       throw bad(
@@ -23,7 +25,8 @@ extension ConfigurationReader {
     }
     return ModelShape(
       architecture: architecture, layers: layers, width: width, heads: heads,
-      keyValueHeads: keyValueHeads, headWidth: headWidth, hidden: try count("intermediate_size"),
+      keyValueHeads: keyValueHeads, headWidth: headWidth,
+      hidden: try ownHidden?(width) ?? count("intermediate_size"),
       vocabulary: try count("vocab_size"),
       contextLength: try optionalCount("max_position_embeddings") ?? contextLength ?? 2048)
   }
@@ -39,8 +42,11 @@ extension ConfigurationReader {
 
   /// θ and its scaling, in the spelling of transformers 4 (`rope_theta`, `rope_scaling`) or 5
   /// (`rope_parameters`).
-  func rotary(width: Int, base defaultBase: Double = 10_000) throws -> RotaryEmbedding {
-    let topBase = try optionalNumber("rope_theta")
+  func rotary(
+    width: Int, base defaultBase: Double = 10_000, key baseKey: String = "rope_theta",
+    alsoHandled: [String] = []
+  ) throws -> RotaryEmbedding {
+    let topBase = try optionalNumber(baseKey)
     let key = value("rope_parameters") == nil ? "rope_scaling" : "rope_parameters"
     let alternative = value("rope_scaling")
     guard let value = value("rope_parameters") ?? alternative else {
@@ -51,8 +57,26 @@ extension ConfigurationReader {
       object.members.map { ("\(key).\($0.key)", $0.value) }, file: file, exempt: exempt)
     let base = try inner.optionalNumber("\(key).rope_theta") ?? topBase ?? defaultBase
     let scaling = try inner.scaling(key)
+    inner.ignore(alsoHandled.map { "\(key).\($0)" })
     try inner.finish()
     return RotaryEmbedding(width: width, base: base, scaling: scaling)
+  }
+
+  /// The same where a share of each head turns, and the rest stays: its first dimensions.
+  func partialRotary(
+    headWidth: Int, share defaultShare: Double, shareKey: String = "partial_rotary_factor",
+    baseKey: String = "rope_theta"
+  ) throws -> RotaryEmbedding {
+    let inner = "partial_rotary_factor"
+    let share =
+      try optionalNumber(shareKey) ?? value("rope_parameters")?[inner]?.double ?? defaultShare
+    let rotated = share <= 1 ? Int(Double(headWidth) * share) : 0
+    guard rotated >= 2, rotated % 2 == 0 else {
+      throw bad(
+        shareKey, .number(.real(share)),
+        "an even number of a head's \(headWidth) dimensions must turn")
+    }
+    return try rotary(width: rotated, key: baseKey, alsoHandled: [inner])
   }
 
   /// The scaling that an object of rope settings describes.

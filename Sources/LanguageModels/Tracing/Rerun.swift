@@ -48,7 +48,8 @@ extension LanguageModel {
         "A rerun needs positions from 0 to \(ids.count - 1), where the text is; it was asked for "
           + "\(chosen.isEmpty ? "none" : chosen.map(String.init).joined(separator: ", ")).")
     }
-    let cache = KeyValueCache(layers: shape.layers, capacity: last + 1)
+    let cache = KeyValueCache(
+      layers: shape.layers, capacity: last + 1, keepingStatesOf: Set(chosen))
     var states: [Tensor] = []
     let entering = Set((0..<shape.layers).map { Site.residual($0, .before) })
     let observed = Pass(sites: entering.union(pass.sites)) { site, value in
