@@ -27,7 +27,6 @@ struct Family: Sendable {
   /// All that can be loaded.
   static let all: [Family] = [
     .gpt2, .llama, .mistral, .qwen2,
-    .gpt2, .llama, .mistral, .qwen2,
     .gptNeoX, .falcon, .stableLM, .mixtral, .qwenMoE, .mamba,
     .deberta, .debertaV2, .modernbert, .switchTransformers, .t5,
     .albert, .bert, .distilbert, .electra, .mpnet, .roberta,
