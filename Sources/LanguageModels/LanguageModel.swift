@@ -8,6 +8,8 @@ public protocol LanguageModel {
   var sites: Set<Site> { get }
   /// What turns the residual stream into logits; nil for an encoder without one.
   var head: Unembedding? { get }
+  /// The norm after the last block of an encoder without a head, where the family has one.
+  var closingNorm: Norm? { get }
   /// Whether positions see only those before them, so that logits are of the next token; otherwise
   /// they are of the position's own.
   var isCausal: Bool { get }
@@ -94,6 +96,8 @@ extension LanguageModel {
   /// No rule.
   public func rule(of layer: Int) -> BlockRule? { nil }
 
+  /// None.
+  public var closingNorm: Norm? { nil }
   /// Decoders are what most models are.
   public var isCausal: Bool { true }
   /// That of the head's weights.

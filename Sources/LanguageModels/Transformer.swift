@@ -10,6 +10,8 @@ public struct Transformer: BlockwiseModel {
   package var blocks: [any Block]
   /// What turns the residual stream into logits; nil for an encoder without one.
   public package(set) var head: Unembedding?
+  /// The norm after the last block of an encoder without a head, where the family has one.
+  public package(set) var closingNorm: Norm?
   /// Whether positions see only those before them.
   public let isCausal: Bool
 
@@ -26,9 +28,12 @@ public struct Transformer: BlockwiseModel {
 
   /// All that the blocks show, the embedding, and what the head does.
   public var sites: Set<Site> {
-    blocks.enumerated().reduce(
-      into: head == nil ? [.embedding] : [.embedding, .finalNorm, .logits]
-    ) { $0.formUnion($1.element.sites(at: $1.offset)) }
+    var around: Set<Site> = [.embedding]
+    if head != nil || closingNorm != nil { around.insert(.finalNorm) }
+    if head != nil { around.insert(.logits) }
+    return blocks.enumerated().reduce(into: around) {
+      $0.formUnion($1.element.sites(at: $1.offset))
+    }
   }
 
   /// The element type of the weights.

@@ -51,8 +51,8 @@ struct ConfigurationTests {
         "'head_dim' is 7; rotary positions need an even width."
       ),
       (
-        "\"hidden_act\": \"silu\"", "\"hidden_act\": \"tanh\"",
-        "'hidden_act' is 'tanh'; Telescope computes silu, relu and gelu."
+        "\"hidden_act\": \"silu\"", "\"hidden_act\": \"mish\"",
+        "'hidden_act' is 'mish'; Telescope computes silu, relu, gelu and tanh."
       ),
       (
         "\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2.0}",

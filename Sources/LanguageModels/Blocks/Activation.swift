@@ -10,6 +10,8 @@ public enum Activation: String, Sendable, CaseIterable {
   case gelu
   /// The tanh approximation of x · Φ(x).
   case geluTanh
+  /// tanh(x).
+  case tanh
 
   /// The activation by the name that configurations use.
   init?(named name: String) {
@@ -18,6 +20,7 @@ public enum Activation: String, Sendable, CaseIterable {
     case "relu": self = .relu
     case "gelu": self = .gelu
     case "gelu_new", "gelu_pytorch_tanh", "gelu_fast": self = .geluTanh
+    case "tanh": self = .tanh
     default: return nil
     }
   }
@@ -29,6 +32,7 @@ public enum Activation: String, Sendable, CaseIterable {
     case .relu: x.relu
     case .gelu: x.gelu(tanhApproximation: false)
     case .geluTanh: x.gelu(tanhApproximation: true)
+    case .tanh: x.tanh
     }
   }
 }

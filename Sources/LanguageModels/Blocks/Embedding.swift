@@ -2,7 +2,9 @@ package import Tensors
 
 /// What the first block receives: tokens' vectors, with what else a family puts there.
 ///
-///     x = N(s · E[token] + P[position] + T[0])
+///     x = N′(W · N(s · E[token] + P[position] + T[0]))
+///
+/// Each part beside E is there or is not.
 package struct Embedding {
   /// E: [vocabulary, width].
   var tokens: Tensor
@@ -17,8 +19,10 @@ package struct Embedding {
   var firstText: Tensor?
   /// N.
   var norm: Norm?
-  /// Made of the sum, where its width is not the stream's.
+  /// W, where E's width is not the stream's.
   var projection: Linear?
+  /// N′.
+  var lastNorm: Norm?
 
   /// [batch, position, width] for sequences of equal length that stand from `start` on.
   func callAsFunction(_ ids: [[Int]], from start: Int) -> Tensor {
@@ -29,8 +33,10 @@ package struct Embedding {
     if let positions { x = x + rows(of: positions, for: ids, from: start) }
     if let firstText { x = x + firstText }
     if let norm { x = norm(x) }
-    return projection?(x) ?? x
+    if let projection { x = projection(x) }
+    return lastNorm?(x) ?? x
   }
+
   /// The vectors of positions: [position, width], or [batch, position, width] where texts differ.
   private func rows(of positions: Tensor, for ids: [[Int]], from start: Int) -> Tensor {
     guard let padding else {

@@ -35,7 +35,7 @@ extension ConfigurationReader {
   func activation(_ key: String, default name: String) throws -> Activation {
     let found = try string(key) ?? name
     guard let known = Activation(named: found) else {
-      throw bad(key, .string(found), "Telescope computes silu, relu and gelu")
+      throw bad(key, .string(found), "Telescope computes silu, relu, gelu and tanh")
     }
     return known
   }

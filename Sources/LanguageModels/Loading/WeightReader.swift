@@ -136,6 +136,11 @@ final class WeightReader {
     return translation(name).isNegativeExponential ? made : -made.exp
   }
 
+  /// What is made of weights; its shape alone where there are none.
+  func made(_ shape: [Int], _ make: () -> Tensor) -> Tensor {
+    stored == nil ? .placeholder(shape, type) : make()
+  }
+
   /// Weights joined along their first dimension, so that one product serves all.
   func stacked(_ parts: [Part]) -> Tensor {
     guard let first = parts.first else { return Tensor(repeating: 0, [0]) }

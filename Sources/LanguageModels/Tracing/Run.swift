@@ -71,7 +71,11 @@ extension LanguageModel {
     let residual = try withEngineErrors {
       let residual = forward(ids, cache: cache, pass: observed)
       if observed.wants(.finalNorm) || observed.wants(.logits) {
-        _ = unembedding.logits(residual, pass: observed)
+        if let closingNorm {
+          _ = observed(.finalNorm, closingNorm(residual))
+        } else {
+          _ = unembedding.logits(residual, pass: observed)
+        }
       }
       return residual
     }

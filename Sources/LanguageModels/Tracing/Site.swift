@@ -13,7 +13,8 @@ public enum Site: Hashable, Sendable {
   case attention(Int, AttentionPart)
   /// Inside a block's feed-forward network.
   case feedForward(Int, FeedForwardPart)
-  /// What the unembedding receives: [batch, position, width].
+  /// What the unembedding receives, or the last norm of an encoder without one leaves:
+  /// [batch, position, width].
   case finalNorm
   /// The logits: [batch, position, vocabulary].
   case logits
