@@ -99,6 +99,9 @@ struct BlobDownload {
       if answer.status == 200 {
         // The server sends all of it whatever was asked for.
         place = 0
+        guard ftruncate(descriptor, 0) == 0 else {
+          throw CheckpointError.unwritable(part, errno: errno)
+        }
       } else if let range = answer["content-range"], !range.hasPrefix("bytes \(start)-") {
         throw CheckpointError(
           .unavailable,

@@ -9,6 +9,7 @@ final class FileLock {
   /// - Parameters:
   ///   - url: The file, made with its folder where it is not there.
   ///   - waiting: Called once if another process has the lock.
+  /// - Throws: `unwritable`.
   init(_ url: URL, waiting: () -> Void) throws(CheckpointError) {
     try makeFolder(url.deletingLastPathComponent())
     descriptor = open(url.plainPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)

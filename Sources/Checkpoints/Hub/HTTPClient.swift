@@ -51,6 +51,8 @@ struct HTTPClient: Sendable {
   ///   - follows: Whether a redirect with these fields is followed.
   ///   - sink: Gets the bytes of a body of status 200 or 206, with the answer's fields so far; what
   ///     it throws ends the transfer. Without one they are kept in the answer.
+  /// - Returns: The last answer, whatever its status.
+  /// - Throws: `HTTPFailure` where none came whole, and what `sink` throws.
   func ask(
     _ address: String, head: Bool = false, from start: Int = 0,
     follows: ([String: String]) -> Bool = { _ in true },

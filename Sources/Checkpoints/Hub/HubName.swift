@@ -14,10 +14,11 @@ public struct HubName: Sendable, Hashable {
 
   /// Reads a name.
   ///
+  /// Nothing comes of what can only be a path: text that begins with `/`, `.` or `~`, has more than
+  /// one separator before `@` and `:`, ends as model files do, or has other characters than the
+  /// hub's names.
+  ///
   /// - Parameter text: `owner/name`, `name`, with `@revision` and then `:file` behind it if wanted.
-  /// - Returns: Nil for what can only be a path: one that begins with `/`, `.` or `~`, has more
-  ///   than one separator before `@` and `:`, ends as model files do, or has other characters than
-  ///   the hub's names.
   public init?(_ text: String) {
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     let named = parts[0].split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)

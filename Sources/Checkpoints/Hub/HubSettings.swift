@@ -83,12 +83,13 @@ public struct HubSettings: Sendable {
   }
 
   private static func endpoint(_ text: String?) throws(CheckpointError) -> String {
-    guard var endpoint = text else { return "https://huggingface.co" }
+    guard let text else { return "https://huggingface.co" }
+    var endpoint = text
     while endpoint.hasSuffix("/") { endpoint.removeLast() }
     guard Origin(endpoint) != nil, !endpoint.contains("@"), !endpoint.contains("?") else {
       throw CheckpointError(
         .usage,
-        "HF_ENDPOINT \(quoted(endpoint)): give an address such as https://huggingface.co")
+        "HF_ENDPOINT \(quoted(text)): give an address such as https://huggingface.co")
     }
     return endpoint
   }
