@@ -161,6 +161,7 @@ public struct ModelConversion {
   ///   - progress: Told the share of bytes written.
   /// - Returns: What was written.
   /// - Throws: `unwritable`; `unsupported` for numbers that the type cannot hold.
+  @discardableResult
   public func write(
     to folder: URL, by workplace: URL? = nil, progress: @escaping (Double) -> Void = { _ in }
   ) throws -> Summary {
