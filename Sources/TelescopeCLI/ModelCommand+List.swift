@@ -9,7 +9,7 @@ extension ModelCommand {
     var commit: String?
     var bytes: Int
     var format: String?
-    var isComplete: Bool
+    var complete: Bool
     var path: String
   }
 
@@ -45,7 +45,7 @@ extension ModelCommand {
         row.name,
         row.revisions.isEmpty
           ? row.commit.map { String($0.prefix(7)) } ?? "" : row.revisions.joined(separator: " "),
-        megabytes(row.bytes), row.isComplete ? row.format ?? "unknown" : "incomplete", row.path,
+        megabytes(row.bytes), row.complete ? row.format ?? "unknown" : "incomplete", row.path,
       ]
     }
     let widths = (0..<4).map { column in cells.map { $0[column].count }.max() ?? 0 }
@@ -63,7 +63,7 @@ extension ModelCommand {
     Row(
       name: model.repository + (model.file.map { ":" + $0 } ?? ""), revisions: model.revisions,
       commit: model.commit.isEmpty ? nil : model.commit, bytes: model.byteCount,
-      format: model.format?.rawValue, isComplete: model.isComplete, path: model.url.path)
+      format: model.format?.rawValue, complete: model.isComplete, path: model.url.path)
   }
 
   private static func row(_ url: URL) -> Row {
@@ -73,7 +73,7 @@ extension ModelCommand {
     }
     return Row(
       name: checkpoint?.name ?? url.lastPathComponent, revisions: [], commit: nil, bytes: bytes,
-      format: checkpoint?.format.rawValue, isComplete: checkpoint != nil, path: url.path)
+      format: checkpoint?.format.rawValue, complete: checkpoint != nil, path: url.path)
   }
 
   static let listHelp = """

@@ -39,6 +39,9 @@ public final class LoopbackServer: Sendable {
     /// Waits before the body, in seconds.
     public var delay = 0.0
 
+    /// Keeps the connection open behind the body, in seconds.
+    public var linger = 0.0
+
     /// An answer.
     public init(_ status: Int = 200, _ fields: [String: String] = [:], body: [UInt8] = []) {
       self.status = status
@@ -150,6 +153,7 @@ public final class LoopbackServer: Sendable {
     if reply.delay > 0 { Thread.sleep(forTimeInterval: reply.delay) }
     guard request.method != "HEAD" else { return }
     write(Array(body.prefix(reply.cut ?? body.count)), to: connection)
+    if reply.linger > 0 { Thread.sleep(forTimeInterval: reply.linger) }
     // The other side shall see all of it before the end.
     shutdown(connection, Int32(SHUT_WR))
   }
