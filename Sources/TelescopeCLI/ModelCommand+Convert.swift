@@ -2,7 +2,7 @@ internal import Foundation
 internal import Telescope
 
 extension ModelCommand {
-  /// `telescope model convert`
+  /// `telescope model convert` writes a model as safetensors.
   static func convert(_ words: [String]) throws {
     let forms: [String: Arguments.Form] = ["--dtype": .value, "--shard-size": .value]
     guard let arguments = try arguments(words, "convert", forms, help: convertHelp) else { return }

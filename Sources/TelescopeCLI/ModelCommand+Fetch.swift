@@ -2,7 +2,7 @@ internal import Foundation
 internal import Telescope
 
 extension ModelCommand {
-  /// `telescope model fetch`
+  /// `telescope model fetch` downloads a model into the cache.
   static func fetch(_ words: [String]) throws {
     let forms: [String: Arguments.Form] = ["--revision": .value, "--file": .value]
     guard let arguments = try arguments(words, "fetch", forms, help: fetchHelp) else { return }

@@ -19,7 +19,7 @@ extension ModelCommand {
     var models: [Row]
   }
 
-  /// `telescope model list`
+  /// `telescope model list` says which models are on this machine.
   static func list(_ words: [String]) throws {
     guard let arguments = try arguments(words, "list", ["--json": .alone], help: listHelp) else {
       return

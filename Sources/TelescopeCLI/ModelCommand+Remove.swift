@@ -2,7 +2,7 @@ internal import Foundation
 internal import Telescope
 
 extension ModelCommand {
-  /// `telescope model remove`
+  /// `telescope model remove` takes a model out of the cache.
   static func remove(_ words: [String]) throws {
     let forms: [String: Arguments.Form] = [
       "--revision": .value, "--file": .value, "--yes": .alone, "-y": .alone,

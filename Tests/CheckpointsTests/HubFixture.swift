@@ -42,7 +42,7 @@ final class HubFixture {
   func failure(_ text: String = "owner/toy") -> String {
     CheckpointsTests.failure { try fetch(text) }
       .replacing(hub.address, with: "HUB").replacing(folder.path, with: "FOLDER")
-      .replacing(try! Regex("http://localhost:[0-9]+"), with: "DELIVERY")
+      .replacing(/http:\/\/localhost:[0-9]+/, with: "DELIVERY")
   }
 
   /// Everything in the cache: files with their sizes, links with their targets.

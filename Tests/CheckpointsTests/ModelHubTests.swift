@@ -43,6 +43,8 @@ struct ModelHubTests {
     #expect(fixture.hub.requests.count == count)
     fixture.settings.offline = "HF_HUB_OFFLINE"
     #expect(try ModelHub(fixture.settings).open(fixture.name("owner/toy@main")) == url)
+    #expect(try ModelHub(fixture.settings).fetch(fixture.name()) == url)
+    #expect(fixture.hub.requests.count == count)
     fixture.settings.offline = nil
     try fixture.fetch()
     #expect(fixture.hub.deliveries.count == 1)

@@ -235,7 +235,7 @@ public struct ModelConversion {
       tensorCount: tensors.count, weightFiles: names, byteCount: total, leftOut: leftOut)
   }
 
-  /// `model-00001-of-00003.safetensors`
+  /// The name of a shard, such as `model-00001-of-00003.safetensors`.
   private static func name(_ index: Int, of count: Int) -> String {
     func digits(_ number: Int) -> String {
       let text = String(number)

@@ -38,6 +38,8 @@ public struct ModelHub: Sendable {
 
   /// A model as the hub has it now; what is in the cache is not downloaded again.
   ///
+  /// Where the network is forbidden, the cache alone is looked at.
+  ///
   /// Configuration, tokenizer and chat template come first, weights last: safetensors, else files of
   /// `torch.save`, else the one GGUF file.
   ///
@@ -56,6 +58,7 @@ public struct ModelHub: Sendable {
         .usage, "\(name): GGUF files alone are fetched by name; leave out \(quoted(file))")
     }
     if let variable = settings.offline {
+      if let found = try cache.find(name) { return found }
       throw CheckpointError(
         .missing,
         "\(name) is not in the cache \(settings.cache.plainPath), and \(variable) forbids the network; "
