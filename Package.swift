@@ -57,7 +57,9 @@ let package = Package(
 
     // Files and text: no engine below this line needs libtorch.
     room("StrictJSON"),
-    room("Checkpoints", ["StrictJSON"]),
+    .target(
+      name: "CCurl", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
+    room("Checkpoints", ["StrictJSON", "CCurl"]),
     room("Tokenization", ["StrictJSON"]),
     room("Results"),
     room("Reports", ["Results"], resources: [.embedInCode("Viewer")]),

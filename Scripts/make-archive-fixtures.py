@@ -5,8 +5,9 @@
     python3 Scripts/make-archive-fixtures.py
 
 Each NAME.pt has its values in NAME.safetensors, as torch.load gives them. The files that must be
-refused have none. written.safetensors is what SafetensorsWriter must write, byte for byte. Running
-it again with the same versions gives the same bytes; versions and seed are in provenance.json.
+refused have none. llama-tied.bin is the model of that name. written.safetensors is what
+SafetensorsWriter must write, byte for byte. Running it again with the same versions gives the same
+bytes; versions and seed are in provenance.json.
 """
 
 import collections
@@ -23,6 +24,7 @@ SEED = 20261121
 FOLDER = (
     pathlib.Path(__file__).resolve().parent.parent / "Tests/Fixtures/checkpoints/torch-archive"
 )
+MODEL = FOLDER.parent.parent / "models/llama-tied/model.safetensors"
 
 
 def types():
@@ -139,6 +141,13 @@ def refused():
     torch.serialization.set_crc32_options(True)
 
 
+def model():
+    """A whole model as older repositories have it: tied weights are named twice."""
+    weights = safetensors.torch.load_file(MODEL)
+    weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
+    torch.save(collections.OrderedDict(weights), FOLDER / "llama-tied.bin")
+
+
 def write_expected():
     """What the writer of Telescope must write: the library's own bytes."""
     tensors = types() | {
@@ -163,6 +172,7 @@ def main():
     repack("stored", zipfile.ZIP_STORED)
     repack("deflated", zipfile.ZIP_DEFLATED)
     refused()
+    model()
     write_expected()
     provenance = {"script": "Scripts/make-archive-fixtures.py", "seed": SEED}
     provenance |= {name: importlib.metadata.version(name) for name in ["safetensors", "torch"]}

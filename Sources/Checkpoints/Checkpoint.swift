@@ -11,6 +11,16 @@ public struct Checkpoint: Sendable {
     case gguf
     /// One safetensors file, or several with an index.
     case safetensors
+    /// One file of `torch.save`, or several with an index.
+    case torch
+  }
+
+  /// Whose names the tensors have, and where configuration and tokenizer are.
+  public enum Layout: String, Sendable {
+    /// Hugging Face's: `config.json` and tokenizer files lie beside the weights.
+    case huggingFace
+    /// llama.cpp's: one file holds everything.
+    case gguf
   }
 
   /// A short name: of the file, or of the folder where the file's own name says nothing.
@@ -19,59 +29,67 @@ public struct Checkpoint: Sendable {
   public let url: URL
   /// What the tensors are stored as.
   public let format: Format
-  /// `config.json`, which safetensors need and GGUF files do without.
+  /// Whose names the tensors have.
+  public var layout: Layout { format == .gguf ? .gguf : .huggingFace }
+  /// `config.json`, which all but GGUF files need.
   public let configuration: JSON?
-  /// The metadata of a GGUF file; empty for safetensors.
+  /// The metadata of a GGUF file; empty otherwise.
   public let metadata: [String: GGUFValue]
   /// The tensors by the file's own names.
   public let tensors: [String: StoredTensor]
+  /// The tensors that are another one under a second name, with the name that comes first.
+  ///
+  /// Only files of `torch.save` have such: tied weights stand in them once, and are named twice.
+  public let aliases: [String: String]
   /// The files that hold the tensors.
   public let files: [URL]
 
-  /// The largest `config.json` that is read, in bytes.
-  public static let largestConfiguration = 16 << 20
-
-  /// Opens a `.gguf` file, a safetensors file with `config.json` beside it, or a folder.
+  /// Opens a model file with what must lie beside it, or a folder.
   ///
-  /// A folder is a Hugging Face model (`config.json` with `model.safetensors` or its index) or holds
-  /// exactly one GGUF file. What a file is, its first bytes tell, not its name.
+  /// A folder is a Hugging Face model (`config.json` with safetensors, else with files of
+  /// `torch.save`) or holds exactly one GGUF file. What a file is, its first bytes tell, not its
+  /// name.
   ///
   /// - Parameter url: The file or folder.
   /// - Throws: `missing`, `unreadable`, `malformed` or `unsupported`.
   public init(_ url: URL) throws(CheckpointError) {
-    var isFolder: ObjCBool = false
-    let exists = FileManager.default.fileExists(
-      atPath: url.plainPath, isDirectory: &isFolder)
-    if exists, isFolder.boolValue {
-      try self.init(folder: url)
-    } else if url.lastPathComponent.hasSuffix(".index.json") {
-      try self.init(url, index: url)
+    if isFolder(url) {
+      let weights = try Self.weights(in: url)
+      try self.init(url, weights: url.appending(path: weights.name), isIndex: weights.isIndex)
     } else {
-      try self.init(url, file: url)
+      try self.init(url, weights: url, isIndex: url.lastPathComponent.hasSuffix(".index.json"))
     }
   }
 
-  private init(folder: URL) throws(CheckpointError) {
-    let path = folder.plainPath
-    let names: [String]
+  /// Whether a path leads to weights: to a file that is no configuration, or to a folder with some.
+  ///
+  /// - Parameter url: The file or folder.
+  /// - Returns: False for a `config.json` and for a folder that has no weights; true for what is
+  ///   missing or cannot be read, so that opening it says why.
+  public static func hasWeights(at url: URL) -> Bool {
+    guard isFolder(url) else { return url.lastPathComponent != ModelFiles.configuration }
+    guard let names = try? names(in: url) else { return true }
+    return ModelFiles.weights(among: names) != nil || !ModelFiles.gguf(among: names).isEmpty
+  }
+
+  private static func names(in folder: URL) throws(CheckpointError) -> [String] {
     do {
-      names = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+      return try FileManager.default.contentsOfDirectory(atPath: folder.plainPath).sorted()
     } catch {
       throw CheckpointError(
-        .unreadable, "\(path): the folder cannot be read; check its permissions", cause: error)
+        .unreadable,
+        "\(folder.plainPath): the folder cannot be read; check its permissions", cause: error)
     }
-    if names.contains("model.safetensors.index.json") {
-      try self.init(folder, index: folder.appending(path: "model.safetensors.index.json"))
-      return
-    }
-    if names.contains("model.safetensors") {
-      try self.init(folder, file: folder.appending(path: "model.safetensors"))
-      return
-    }
-    let candidates = names.filter { $0.lowercased().hasSuffix(".gguf") }
+  }
+
+  /// The file in a folder that holds the weights or says where they are.
+  private static func weights(in folder: URL) throws(CheckpointError) -> ModelFiles.Weights {
+    let path = folder.plainPath
+    let names = try names(in: folder)
+    if let weights = ModelFiles.weights(among: names) { return weights }
+    let candidates = ModelFiles.gguf(among: names)
     if let only = candidates.first, candidates.count == 1 {
-      try self.init(folder, file: folder.appending(path: only))
-      return
+      return ModelFiles.Weights(name: only, isIndex: false)
     }
     if candidates.count > 1 {
       throw CheckpointError(
@@ -79,113 +97,74 @@ public struct Checkpoint: Sendable {
         "\(path): the folder holds \(candidates.count) GGUF files; name one of them, such as "
           + candidates[0])
     }
-    if let pickle = names.first(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".pt") }) {
+    if names.contains(ModelFiles.configuration) {
       throw CheckpointError(
-        .unsupported,
-        "\(path): the weights are pickled (\(pickle)), and reading a pickle may run what it holds; "
-          + "convert them to safetensors")
+        .missing,
+        "\(path): the folder has a config.json and no weights; add model.safetensors or "
+          + "pytorch_model.bin, or fetch the whole model")
     }
     throw CheckpointError(
       .missing,
-      "\(path): the folder has neither model.safetensors, nor model.safetensors.index.json, nor a "
-        + "GGUF file; name a folder with a model")
+      "\(path): the folder has neither model.safetensors, nor model.safetensors.index.json, nor "
+        + "pytorch_model.bin, nor a GGUF file; name a folder with a model")
   }
 
-  /// One file; `url` is what the user named.
-  private init(_ url: URL, file: URL) throws(CheckpointError) {
-    let mapped = try MappedFile(file)
+  /// Opens weights; `url` is what the user named.
+  private init(_ url: URL, weights: URL, isIndex: Bool) throws(CheckpointError) {
     self.url = url
-    self.files = [file]
-    self.name = Self.name(of: file)
-    switch try Self.format(of: mapped) {
-    case .gguf:
-      let gguf = try GGUF(mapped)
+    name = Self.name(of: weights)
+    if isIndex {
+      let shards = try ShardIndex(weights)
+      configuration = try Self.configuration(beside: weights)
+      metadata = [:]
+      let content = try shards.read()
+      (format, tensors, aliases) = (content.format, content.tensors, content.aliases)
+      files = shards.shards
+      return
+    }
+    files = [weights]
+    let file = try MappedFile(weights)
+    if try WeightFile.format(of: file) == .gguf {
+      let gguf = try GGUF(file)
       if let count = gguf.metadata["split.count"]?.integer, count > 1 {
         throw CheckpointError(
           .unsupported,
-          "\(file.plainPath): this is one of \(count) parts of a model; join them "
+          "\(weights.plainPath): this is one of \(count) parts of a model; join them "
             + "with llama-gguf-split --merge")
       }
-      format = .gguf
+      (format, tensors, aliases) = (.gguf, gguf.tensors, [:])
       configuration = nil
       metadata = gguf.metadata
-      tensors = gguf.tensors
-    case .safetensors:
-      tensors = try Safetensors(mapped).tensors
-      format = .safetensors
-      configuration = try Self.configuration(beside: file)
+    } else {
+      let content = try WeightFile(file)
+      (format, tensors, aliases) = (content.format, content.tensors, content.aliases)
+      configuration = try Self.configuration(beside: weights)
       metadata = [:]
     }
   }
 
-  private init(_ url: URL, index: URL) throws(CheckpointError) {
-    let shards = try ShardIndex(index)
-    self.url = url
-    format = .safetensors
-    name = Self.name(of: index)
-    configuration = try Self.configuration(beside: index)
-    metadata = [:]
-    tensors = try shards.open()
-    files = shards.shards
-  }
-
   private static func configuration(beside file: URL) throws(CheckpointError) -> JSON {
-    let url = file.deletingLastPathComponent().appending(path: "config.json")
-    let path = url.plainPath
+    let url = file.deletingLastPathComponent().appending(path: ModelFiles.configuration)
     do throws(CheckpointError) {
-      let value = try readJSON(url, largest: largestConfiguration, allowNonFinite: true)
-      guard value.object != nil else {
-        throw CheckpointError.malformed(path, "the configuration is \(value.kind), not an object")
-      }
-      return value
+      return try ModelConfiguration.read(url)
     } catch {
       guard error.code == .missing else { throw error }
       throw CheckpointError(
         .missing,
-        "\(path): there is no such file, and safetensors do not say what model they are; put the "
-          + "model's config.json there")
-    }
-  }
-
-  private static func format(of file: MappedFile) throws(CheckpointError) -> Format {
-    let path = file.url.plainPath
-    return try file.withBytes { (bytes) throws(CheckpointError) in
-      if bytes.starts(with: "GGUF".utf8) { return .gguf }
-      if bytes.starts(with: [0x50, 0x4B, 0x03, 0x04]) || bytes.starts(with: [0x80, 0x02]) {
-        throw CheckpointError(
-          .unsupported,
-          "\(path): the file is a pickle, and reading a pickle may run what it holds; convert it to "
-            + "safetensors")
-      }
-      if ["ggml", "lmgg", "fmgg", "tjgg", "algg"].contains(where: { bytes.starts(with: $0.utf8) }) {
-        throw CheckpointError(
-          .unsupported, "\(path): the file is of the time before GGUF; convert it to GGUF")
-      }
-      if bytes.starts(with: "version https://git-lfs".utf8) {
-        throw CheckpointError(
-          .malformed,
-          "\(path): this is Git LFS's note in place of the file; fetch the file with git lfs pull")
-      }
-      // Safetensors begin with a length, whose upper bytes are 0, and a brace.
-      if bytes.count >= 9, bytes[8] == UInt8(ascii: "{") { return .safetensors }
-      throw CheckpointError(
-        .malformed,
-        "\(path): the file is neither GGUF nor safetensors; name a model file, or download it again"
-      )
+        "\(url.plainPath): there is no such file, and weights alone do not say what model they are; "
+          + "put the model's config.json there")
     }
   }
 
   /// The file's name without its extension; where that says nothing, the folder's.
-  private static func name(of file: URL) -> String {
+  static func name(of file: URL) -> String {
     let stem = file.deletingPathExtension().lastPathComponent
-    guard ["model", "model.safetensors.index"].contains(stem) else { return stem }
+    guard ModelFiles.plainStems.contains(stem) else { return stem }
     var folder = file.standardizedFileURL.deletingLastPathComponent()
     if folder.deletingLastPathComponent().lastPathComponent == "snapshots" {
       folder = folder.deletingLastPathComponent().deletingLastPathComponent()
     }
-    // The Hugging Face cache calls the folder of owner/name models--owner--name.
     let name = folder.lastPathComponent
-    guard name.hasPrefix("models--") else { return name }
-    return String(name.dropFirst("models--".count).replacing("--", with: "/"))
+    return HubCache.repository(ofFolder: name) ?? name
   }
 }

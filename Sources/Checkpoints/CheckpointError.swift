@@ -14,6 +14,10 @@ public struct CheckpointError: Error, Sendable {
     case malformed
     /// Well formed, but of a kind that Telescope does not read.
     case unsupported
+    /// The network, or a service in it, does not do what it should.
+    case unavailable
+    /// A name or a setting that cannot be meant.
+    case usage
   }
 
   /// The kind of fault.

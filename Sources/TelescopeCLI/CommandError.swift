@@ -28,7 +28,8 @@ struct CommandError: Error {
     case let error as CheckpointError:
       let codes: [CheckpointError.Code: Code] = [
         .missing: .missingInput, .unreadable: .missingInput, .malformed: .badData,
-        .unsupported: .badData, .unwritable: .inputOutput,
+        .unsupported: .badData, .unwritable: .inputOutput, .unavailable: .unavailable,
+        .usage: .usage,
       ]
       self.init(codes[error.code] ?? .badData, error.message)
     case let error as TokenizationError:

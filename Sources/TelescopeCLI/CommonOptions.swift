@@ -25,7 +25,7 @@ struct CommonOptions {
       ?? ProcessInfo.processInfo.activeProcessorCount
     device = try arguments.choice("--device", Device.allCases, \.name) ?? .cpu
     type = try arguments.choice("--dtype", [.float32, .float64, .bfloat16], \.name) ?? .float32
-    memory = try arguments.value("--memory").map(Self.bytes)
+    memory = try arguments.value("--memory").map { try Self.bytes($0, of: "--memory") }
     isQuiet = arguments.flag("--quiet", "-q")
     ignoredKeys = Set(arguments.values("--ignore-config-key"))
     if device == .mps && type == .float64 {
@@ -35,7 +35,7 @@ struct CommonOptions {
   }
 
   /// `512M`, `2G`, `1500000`.
-  private static func bytes(_ text: String) throws -> Int {
+  static func bytes(_ text: String, of option: String) throws -> Int {
     let units: [Character: Double] = ["k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12]
     var digits = text.lowercased()
     if digits.hasSuffix("b") { digits.removeLast() }
@@ -45,7 +45,7 @@ struct CommonOptions {
       digits.removeLast()
     }
     guard let number = Double(digits), number * scale >= 1, number * scale < 1e18 else {
-      throw CommandError(.usage, "--memory '\(text)': give a size such as 500M or 2G.")
+      throw CommandError(.usage, "\(option) '\(text)': give a size such as 500M or 2G.")
     }
     return Int(number * scale)
   }
@@ -62,8 +62,8 @@ struct CommonOptions {
   }
 
   static let help = """
-      --model PATH             GGUF file, safetensors file, or model folder
-                               (default: $TELESCOPE_MODEL, then SmolLM2-135M-Instruct)
+      --model MODEL            GGUF file, safetensors file, model folder, or owner/name on the
+                               hub (default: $TELESCOPE_MODEL, then SmolLM2-135M-Instruct)
       --device cpu|cuda|mps    where to run (default cpu)
       --dtype TYPE             float32 (default), float64, bfloat16
       --threads N              processor threads (default: all)

@@ -38,7 +38,7 @@ enum ExplainCommand {
   static func session(
     _ common: CommonOptions, _ request: ExplainRequest
   ) throws -> ExplainSession {
-    let model = try ModelLocation.find(common.model)
+    let model = try ModelLocation.find(common.model, quiet: common.isQuiet)
     let hash = HashTask(model)
     return try ExplainSession(common.load(model), hash: hash, common, request)
   }

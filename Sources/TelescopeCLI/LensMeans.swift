@@ -18,7 +18,7 @@ enum LensMeans {
     let length = try arguments.integer("--sequence", in: 2...1_000_000) ?? 128
     let input = try LensInput(arguments, command: command)
     let output = try lensOutput(arguments)
-    let url = try ModelLocation.find(common.model)
+    let url = try ModelLocation.find(common.model, quiet: common.isQuiet)
     let hash = HashTask(url)
     let loaded = try common.load(url)
     let text = try LensText(input.text, sha256: input.sha256, for: loaded, length: length)

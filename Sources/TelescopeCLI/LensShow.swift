@@ -34,7 +34,7 @@ enum LensShow {
     let text = try PromptText.read(arguments.rest, "text", hasIDs: arguments.flag("--ids"))
     for output in outputs { try output.file?.check() }
 
-    let url = try ModelLocation.find(common.model)
+    let url = try ModelLocation.find(common.model, quiet: common.isQuiet)
     let hash = HashTask(url)
     let loaded = try common.load(url)
     let lens = try lens(arguments, loaded, hash)

@@ -31,7 +31,7 @@ enum LensTrain {
           + "--resume, or remove it.")
     }
 
-    let url = try ModelLocation.find(common.model)
+    let url = try ModelLocation.find(common.model, quiet: common.isQuiet)
     let hashing = HashTask(url)
     let loaded = try common.load(url)
     options.memory = common.memory.map { $0 - loaded.weightBytes }

@@ -46,6 +46,8 @@ struct Main {
       try DirectLogitCommand.run(Array(words.dropFirst()))
     case "compare":
       try CompareCommand.run(Array(words.dropFirst()))
+    case "model":
+      try ModelCommand.run(Array(words.dropFirst()))
     case nil:
       throw CommandError(
         .usage,
@@ -54,8 +56,8 @@ struct Main {
     case let word?:
       throw CommandError(
         .usage,
-        "Unknown command '\(word)'; the commands are: explain, aggregate, lens, dla, compare. See "
-          + "telescope --help.")
+        "Unknown command '\(word)'; the commands are: explain, aggregate, lens, dla, compare, "
+          + "model. See telescope --help.")
     }
   }
 
@@ -69,12 +71,14 @@ struct Main {
            telescope lens show|train|means [options]
            telescope dla [options] "prompt"
            telescope compare [options] "prompt"
+           telescope model list|fetch|remove|convert [options]
 
       explain     split the probability of each token over the layers that produce it
       aggregate   what the explanations of many prompts have in common
       lens        read every layer's state as if it were the last (logit lens, tuned lens)
       dla         split the logit of each token over everything that wrote it
       compare     several methods side by side, layer by layer
+      model       models on this machine and on the hub: list, fetch, remove, convert
 
     telescope explain --help lists the options of explain, and so on; telescope --version prints
     the version.

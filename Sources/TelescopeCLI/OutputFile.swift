@@ -71,10 +71,17 @@ struct OutputFile {
     try unfinished.withLock { _ in try body() }
   }
 
+  /// Runs what makes a folder, which is removed with all in it when the run is interrupted.
+  static func making<Made>(_ folder: String, _ body: () throws -> Made) rethrows -> Made {
+    unfinished.withLock { $0 = folder }
+    defer { unfinished.withLock { $0 = nil } }
+    return try body()
+  }
+
   /// Removes what is half-written and ends; no file can be begun meanwhile.
   static func abandon(then end: () -> Never) -> Never {
     unfinished.withLock { path in
-      if let path { unlink(path) }
+      if let path { try? FileManager.default.removeItem(atPath: path) }
       end()
     }
   }

@@ -79,16 +79,22 @@ struct CheckpointTests {
     try folder.write(weights, as: "bare/model.safetensors")
     #expect(
       opening("bare")
-        == "missing: \(path)/bare/config.json: there is no such file, and safetensors do not say "
+        == "missing: \(path)/bare/config.json: there is no such file, and weights alone do not say "
         + "what model they are; put the model's config.json there")
     try folder.write([], as: "empty/README.md")
     #expect(
       opening("empty")
         == "missing: \(path)/empty: the folder has neither model.safetensors, nor "
-        + "model.safetensors.index.json, nor a GGUF file; name a folder with a model")
+        + "model.safetensors.index.json, nor pytorch_model.bin, nor a GGUF file; name a folder with a "
+        + "model")
+    try folder.write(Array("{}".utf8), as: "empty/config.json")
+    #expect(
+      opening("empty")
+        == "missing: \(path)/empty: the folder has a config.json and no weights; add "
+        + "model.safetensors or pytorch_model.bin, or fetch the whole model")
   }
 
-  @Test("Folders that do not say which model, or hold pickles, are refused")
+  @Test("Folders that do not say which model are refused")
   func unsupportedFolders() throws {
     let path = folder.path
     try folder.write(gguf, as: "two/b.gguf")
@@ -97,27 +103,23 @@ struct CheckpointTests {
       opening("two")
         == "unsupported: \(path)/two: the folder holds 2 GGUF files; name one of them, such as "
         + "a.gguf")
-    try folder.write([1], as: "pickled/pytorch_model.bin")
-    #expect(
-      opening("pickled")
-        == "unsupported: \(path)/pickled: the weights are pickled (pytorch_model.bin), and reading "
-        + "a pickle may run what it holds; convert them to safetensors")
   }
 
   @Test("Files of another kind are refused by their first bytes")
   func otherFiles() throws {
     let path = folder.path
     let neither =
-      "the file is neither GGUF nor safetensors; name a model file, or download it again"
+      "the file is neither GGUF, nor safetensors, nor one of torch.save; name a model file, or "
+      + "download it again"
     let pickle =
-      "the file is a pickle, and reading a pickle may run what it holds; convert it to safetensors"
+      "the file is a bare pickle, as PyTorch wrote before version 1.6; load it there and save it "
+      + "again with torch.save"
     let old = "the file is of the time before GGUF; convert it to GGUF"
     let note =
       "this is Git LFS's note in place of the file; fetch the file with git lfs pull"
     let cases: [([UInt8], String)] = [
       ([], "malformed: \(path)/x: \(neither)"),
       (Array("hello, world".utf8), "malformed: \(path)/x: \(neither)"),
-      ([0x50, 0x4B, 0x03, 0x04, 0], "unsupported: \(path)/x: \(pickle)"),
       ([0x80, 0x02, 0x8A], "unsupported: \(path)/x: \(pickle)"),
       (Array("lmgg\u{1}".utf8), "unsupported: \(path)/x: \(old)"),
       (
@@ -127,6 +129,23 @@ struct CheckpointTests {
     for (bytes, message) in cases {
       try folder.write(bytes, as: "x")
       #expect(opening("x") == message)
+    }
+    try folder.write(Array("{}".utf8), as: "config.json")
+    #expect(
+      opening("config.json")
+        == "unsupported: \(path)/config.json: this is a configuration without weights; name a folder "
+        + "or file with a model's weights")
+  }
+
+  @Test("A header whose length has the bytes of a pickle or an archive is still one of safetensors")
+  func headerLength() throws {
+    try folder.write(Array("{}".utf8), as: "config.json")
+    let text = #"{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#
+    // Written little-endian, these begin as pickles of protocols 2 and 4, and as a zip archive.
+    for length in [0x0280, 0x0480, 0x4B50] {
+      let header = text + String(repeating: " ", count: length - text.utf8.count)
+      try folder.write(safetensorsBytes(header, data: [7]), as: "model.safetensors")
+      #expect(try Checkpoint(folder.url).format == .safetensors)
     }
   }
 

@@ -23,7 +23,8 @@ enum Command {
   /// What tests run in: nothing of the person's own settings that the command reads.
   static var environment: [String: String] {
     var environment = ProcessInfo.processInfo.environment
-    for name in ["NO_COLOR", "COLUMNS", "TELESCOPE_MODEL", "LC_ALL", "LC_CTYPE"] {
+    let read = ["NO_COLOR", "COLUMNS", "TELESCOPE_MODEL", "LC_ALL", "LC_CTYPE"]
+    for name in environment.keys where read.contains(name) || name.hasPrefix("HF_") {
       environment[name] = nil
     }
     environment["LANG"] = "C.UTF-8"

@@ -28,6 +28,7 @@ struct HelpTests {
   func width() throws {
     for words in [
       ["aggregate"], ["lens"], ["lens", "show"], ["lens", "train"], ["lens", "means"],
+      ["model"], ["model", "list"], ["model", "fetch"], ["model", "remove"], ["model", "convert"],
     ] {
       let outcome = try Command.run(words + ["--help"])
       #expect(outcome.code == 0 && outcome.errors == "")
@@ -44,12 +45,14 @@ private let generalHelp = """
          telescope lens show|train|means [options]
          telescope dla [options] "prompt"
          telescope compare [options] "prompt"
+         telescope model list|fetch|remove|convert [options]
 
     explain     split the probability of each token over the layers that produce it
     aggregate   what the explanations of many prompts have in common
     lens        read every layer's state as if it were the last (logit lens, tuned lens)
     dla         split the logit of each token over everything that wrote it
     compare     several methods side by side, layer by layer
+    model       models on this machine and on the hub: list, fetch, remove, convert
 
   telescope explain --help lists the options of explain, and so on; telescope --version prints
   the version.
@@ -209,8 +212,8 @@ private let compareHelp = """
 
 private let everywhereHelp = """
   Everywhere
-    --model PATH             GGUF file, safetensors file, or model folder
-                             (default: $TELESCOPE_MODEL, then SmolLM2-135M-Instruct)
+    --model MODEL            GGUF file, safetensors file, model folder, or owner/name on the
+                             hub (default: $TELESCOPE_MODEL, then SmolLM2-135M-Instruct)
     --device cpu|cuda|mps    where to run (default cpu)
     --dtype TYPE             float32 (default), float64, bfloat16
     --threads N              processor threads (default: all)

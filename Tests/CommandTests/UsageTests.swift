@@ -19,8 +19,8 @@ struct UsageTests {
       ),
       (
         ["expain", "x"],
-        "Unknown command 'expain'; the commands are: explain, aggregate, lens, dla, compare. See "
-          + "telescope --help."
+        "Unknown command 'expain'; the commands are: explain, aggregate, lens, dla, compare, "
+          + "model. See telescope --help."
       ),
       (
         ["explain", "--jsno", "x", "prompt"],

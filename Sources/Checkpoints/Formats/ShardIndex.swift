@@ -1,7 +1,8 @@
 public import Foundation
 import StrictJSON
 
-/// The index of a model that is cut into several safetensors files (`model.safetensors.index.json`).
+/// The index of a model that is cut into several files (`model.safetensors.index.json`,
+/// `pytorch_model.bin.index.json`).
 public struct ShardIndex: Sendable {
   /// The largest index that is read, in bytes.
   public static let largestFile = 64 << 20
@@ -19,7 +20,10 @@ public struct ShardIndex: Sendable {
   ///
   /// - Parameter url: Where the index is.
   /// - Throws: `missing`, `unreadable` or `malformed`.
-  public init(_ url: URL) throws(CheckpointError) {
+  public init(_ url: URL) throws(CheckpointError) { try self.init(url, checksLinks: true) }
+
+  /// Reads an index whose shards may not be there yet.
+  init(_ url: URL, checksLinks: Bool) throws(CheckpointError) {
     let path = url.plainPath
     let value = try readJSON(url, largest: Self.largestFile)
     guard let members = value["weight_map"]?.members else {
@@ -36,7 +40,9 @@ public struct ShardIndex: Sendable {
         throw CheckpointError.malformed(
           path, "the index has \(member.value.kind) as the shard of \(quoted(member.key))")
       }
-      if names.insert(shard).inserted { try Self.check(shard, in: folder, index: path) }
+      if names.insert(shard).inserted {
+        try Self.check(shard, in: folder, index: path, link: checksLinks)
+      }
       guard shardOfTensor.updateValue(shard, forKey: member.key) == nil else {
         throw CheckpointError.malformed(
           path, "two tensors have the name \(quoted(member.key)) in different spellings")
@@ -52,12 +58,25 @@ public struct ShardIndex: Sendable {
   /// - Returns: The tensors of all shards by name: the ones that the index names, each from its
   ///   shard.
   /// - Throws: What opening a shard throws, and `malformed` where index and shards disagree.
-  public func open() throws(CheckpointError) -> [String: StoredTensor] {
+  public func open() throws(CheckpointError) -> [String: StoredTensor] { try read().tensors }
+
+  /// Opens all shards: the tensors, which of them are others under a second name, and the format.
+  func read() throws(CheckpointError) -> (
+    format: Checkpoint.Format, tensors: [String: StoredTensor], aliases: [String: String]
+  ) {
     var tensors = [String: StoredTensor](minimumCapacity: shardOfTensor.count)
+    var aliases: [String: String] = [:]
+    var format: Checkpoint.Format?
     let path = url.plainPath
     for url in shards {
       let shard = url.lastPathComponent
-      for (name, tensor) in try Safetensors(url).tensors.sorted(by: { $0.key < $1.key }) {
+      let file = try WeightFile(MappedFile(url))
+      guard format == nil || format == file.format else {
+        throw CheckpointError.malformed(path, "the shards are of different formats")
+      }
+      format = file.format
+      aliases.merge(file.aliases) { first, _ in first }
+      for (name, tensor) in file.tensors.sorted(by: { $0.key < $1.key }) {
         guard shardOfTensor[name] == shard else {
           let stated =
             shardOfTensor[name].map { "puts it into \(quoted($0))" } ?? "does not name it"
@@ -71,12 +90,13 @@ public struct ShardIndex: Sendable {
       throw CheckpointError.malformed(
         path, "shard \(quoted(shardOfTensor[absent] ?? "")) lacks tensor \(quoted(absent))")
     }
-    return tensors
+    // An index names at least one tensor, and each name has a shard.
+    return (format ?? .safetensors, tensors, aliases)
   }
 
   /// Refuses the name of a shard that could lead out of the folder.
   private static func check(
-    _ shard: String, in folder: URL, index path: String
+    _ shard: String, in folder: URL, index path: String, link: Bool
   ) throws(CheckpointError) {
     // By bytes: a combining mark would make '/' a different `Character`.
     let separators: Set<UInt8> = [UInt8(ascii: "/"), UInt8(ascii: "\\"), 0]
@@ -85,6 +105,7 @@ public struct ShardIndex: Sendable {
         .malformed,
         "\(path): the shard name \(quoted(shard)) is no plain file name; do not trust this model")
     }
+    guard link else { return }
     let file = folder.appending(path: shard)
     // A symbolic link to nowhere resolves to itself and is missing when opened.
     let target = file.resolvingSymlinksInPath().plainPath

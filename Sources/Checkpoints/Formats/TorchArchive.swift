@@ -23,6 +23,11 @@ public struct TorchArchive: Sendable {
   ///
   /// A tensor whose numbers do not stand one after another, such as a transposed one, is copied.
   public let tensors: [String: StoredTensor]
+  /// The tensors that have the numbers and the shape of an earlier one, with that one's name.
+  ///
+  /// Tied weights stand in the file once and are named twice. Empty tensors and those that are
+  /// copied have no other name.
+  public let aliases: [String: String]
 
   /// Opens a file and checks all of it.
   ///
@@ -57,6 +62,29 @@ public struct TorchArchive: Sendable {
     self.file = file
     names = views.map(\.name)
     tensors = try TorchViews(file: file, views: views).stored()
+    aliases = Self.aliases(names, tensors, in: file)
+  }
+
+  private static func aliases(
+    _ names: [String], _ tensors: [String: StoredTensor], in file: MappedFile
+  ) -> [String: String] {
+    struct Place: Hashable {
+      let bytes: Range<Int>
+      let shape: [Int]
+      let type: ElementType
+    }
+    var first: [Place: String] = [:]
+    var aliases: [String: String] = [:]
+    for name in names {
+      guard let tensor = tensors[name], tensor.file === file, tensor.byteCount > 0 else { continue }
+      let place = Place(bytes: tensor.range, shape: tensor.shape, type: tensor.type)
+      if let earlier = first[place] {
+        aliases[name] = earlier
+      } else {
+        first[place] = name
+      }
+    }
+    return aliases
   }
 
   /// Tells files of PyTorch's older formats, and other files, from archives.

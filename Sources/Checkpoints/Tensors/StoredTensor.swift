@@ -15,6 +15,8 @@ public struct StoredTensor: Sendable {
   /// The file that holds it.
   public let file: MappedFile
   private let offset: Int
+  /// Where its bytes stand in the file.
+  var range: Range<Int> { offset..<(offset + byteCount) }
 
   /// A tensor whose bytes have been checked to lie within the file and to fit its shape and type.
   init(
@@ -43,7 +45,7 @@ public struct StoredTensor: Sendable {
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try file.withBytes { (bytes) throws(Failure) in
-      try body(UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + byteCount)]))
+      try body(UnsafeRawBufferPointer(rebasing: bytes[range]))
     }
   }
 

@@ -9,8 +9,8 @@ let familyNames = Family.all.flatMap(\.names).sorted()
 func loadFamily(
   _ checkpoint: Checkpoint, _ weights: WeightReader, ignoring: Set<String>
 ) throws -> any LanguageModel {
-  switch checkpoint.format {
-  case .safetensors:
+  switch checkpoint.layout {
+  case .huggingFace:
     let members = (checkpoint.configuration?.members ?? []).map { ($0.key, $0.value) }
     return try loadFamily(
       ConfigurationReader(members, file: checkpoint.name + "/config.json", exempt: ignoring),

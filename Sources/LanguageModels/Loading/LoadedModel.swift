@@ -119,7 +119,7 @@ package func megabytes(_ bytes: Int) -> String {
 /// The tokens that end a generated text, where `config.json` or `generation_config.json` name them.
 private func endings(of checkpoint: Checkpoint) -> [Int] {
   var configurations = [checkpoint.configuration].compactMap { $0 }
-  if checkpoint.format == .safetensors,
+  if checkpoint.layout == .huggingFace,
     let folder = checkpoint.files.first?.deletingLastPathComponent(),
     let data = try? Data(contentsOf: folder.appending(path: "generation_config.json")),
     let generation = try? JSON.parse(data)
@@ -135,8 +135,8 @@ private func endings(of checkpoint: Checkpoint) -> [Int] {
 extension Tokenizer {
   /// The tokenizer that a checkpoint carries or lies beside.
   init(of checkpoint: Checkpoint) throws {
-    switch checkpoint.format {
-    case .safetensors:
+    switch checkpoint.layout {
+    case .huggingFace:
       let folder =
         checkpoint.files.first?.deletingLastPathComponent() ?? checkpoint.url
       try self.init(contentsOf: folder)
