@@ -4,8 +4,9 @@ implementation (Hugging Face `tokenizers`) gives; chat templates and what Jinja 
 
     python3 Scripts/make-tokenizer-fixtures.py MODEL.gguf [Tests/Fixtures/tokenization]
 
-MODEL.gguf is SmolLM2-135M-Instruct; its vocabulary is not copied, only the ids of the corpus.
-Needs: tokenizers, gguf, jinja2. The result depends on nothing but their versions (versions.json).
+MODEL.gguf is SmolLM2-135M-Instruct; the folder all-MiniLM-L6-v2 may stand beside it. Their vocabularies
+are not copied, only the ids of the corpus.
+Needs: tokenizers, sentencepiece, gguf, jinja2. The result depends on nothing but their versions (versions.json).
 """
 
 import json
@@ -16,11 +17,14 @@ from pathlib import Path
 
 import gguf
 import jinja2
+import sentencepiece
 import tokenizers
 from jinja2.ext import Extension, loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
 from tokenizers import pre_tokenizers, processors, trainers
+
+from reference.tokenizers_of_every_kind import kinds, results
 
 SEED = 20240229
 LINES = 1400
@@ -249,6 +253,11 @@ def encode(tokenizer, lines):
     return {"ids": plain, "special": differing}
 
 
+def write_minilm(folder, lines, path):
+    if path.exists():
+        write(folder / "minilm.reference.json", results(json.loads(path.read_text(encoding="utf-8")), lines))
+
+
 def write(path, value, **options):
     path.write_text(json.dumps(value, ensure_ascii=False, separators=(",", ":"), **options) + "\n", encoding="utf-8")
 
@@ -298,6 +307,13 @@ def main():
         write(folder / f"{name}.tokenizer.json", data)
         reference = Tokenizer.from_file(str(folder / f"{name}.tokenizer.json"))
         write(folder / f"{name}.ids.json", encode(reference, lines))
+    for name, tokenizer, change in kinds(lines):
+        data = json.loads(tokenizer.to_str())
+        if change:
+            change(data)
+        write(folder / f"{name}.tokenizer.json", data)
+        write(folder / f"{name}.reference.json", results(data, lines))
+    write_minilm(folder, lines, Path(model).parent / "all-MiniLM-L6-v2" / "tokenizer.json")
     tokenizer, template = smollm2(model)
     write(folder / "smollm2.ids.json", encode(tokenizer, lines))
 
@@ -312,6 +328,7 @@ def main():
     (templates / "outputs.json").write_text(
         json.dumps(outputs, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     write(folder / "versions.json", {"tokenizers": tokenizers.__version__, "jinja2": jinja2.__version__,
+                                     "sentencepiece": sentencepiece.__version__,
                                      "seed": SEED, "lines": len(lines)})
 
 

@@ -45,7 +45,6 @@ struct ModelReader {
     var model: PairModel
     let decoding: [DecodingStep]
     if isByteLevel {
-      // The alphabet has a character for every byte: nothing is left to fall back for.
       decoding = self.decoding ?? [.byteLevel]
       guard decoding == [.byteLevel] else {
         throw reader.unsupported(
@@ -55,6 +54,10 @@ struct ModelReader {
       model = try PairModel(
         bytes: table, isText: { isAdded.contains($0) }, merges: try merges(),
         ignoresMerges: ignoresMerges, file: reader.file)
+      // With a token for every byte nothing is left to fall back for.
+      if case .bytes(let tokens) = model.alphabet, tokens.contains(PairModel.absent) {
+        try refuse("byte_fallback", unless: { $0.boolean == false })
+      }
     } else {
       decoding =
         self.decoding ?? [

@@ -1,0 +1,111 @@
+import Foundation
+import StrictJSON
+import Testing
+import Tokenization
+
+/// What the reference implementation makes of the corpus with one tokenizer, in compact form.
+struct KindReference {
+  let beginning: [Int]
+  let ending: [Int]
+  /// Ids of every line, special tokens being text.
+  let plain: [[Int]]
+  /// Ids with special tokens found, of lines where they differ.
+  let special: [Int: [Int]]
+  /// Ranges in bytes of the tokens of every sixth line, by line.
+  let ranges: [Int: [Range<Int>]]
+  /// A hash of what the ids of each line decode to.
+  let decoded: [UInt32]
+
+  init(_ name: String) {
+    let file = Corpus.load(name + ".reference.json")
+    func ids(_ value: JSON) -> [Int] { value.array!.map { $0.integer! } }
+    func numbers<Number: FixedWidthInteger>(_ key: String, _: Number.Type) -> [Number] {
+      let bytes = [UInt8](Data(base64Encoded: file[key]!.string!)!)
+      let width = Number.bitWidth / 8
+      return stride(from: 0, to: bytes.count, by: width).map { start in
+        (0..<width).reversed().reduce(0) { $0 << 8 | Number(bytes[start + $1]) }
+      }
+    }
+    beginning = ids(file["beginning"]!)
+    ending = ids(file["ending"]!)
+    special = Dictionary(
+      uniqueKeysWithValues: file["special"]!.members!.map { (Int($0.key)!, ids($0.value)) })
+    decoded = numbers("decoded", UInt32.self)
+    let all = numbers("ids", UInt16.self).map(Int.init)
+    let borders = numbers("offsets", UInt16.self).map(Int.init)
+    var plain: [[Int]] = []
+    var ranges: [Int: [Range<Int>]] = [:]
+    var (first, border) = (0, 0)
+    for (line, count) in numbers("counts", UInt16.self).enumerated() {
+      plain.append(Array(all[first..<(first + Int(count))]))
+      first += Int(count)
+      guard line % 6 == 0 else { continue }
+      ranges[line] = (0..<Int(count)).map { borders[border + 2 * $0]..<borders[border + 2 * $0 + 1] }
+      border += 2 * Int(count)
+    }
+    self.plain = plain
+    self.ranges = ranges
+  }
+
+  /// FNV-1a, as the fixture has it.
+  static func hash(_ text: String) -> UInt32 {
+    text.utf8.reduce(0x811C_9DC5) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
+  }
+
+  /// Holds every line against the reference: ids both ways of treating special tokens, ranges, and
+  /// what the ids decode to.
+  func compare(_ tokenizer: Tokenizer, _ location: SourceLocation = #_sourceLocation) {
+    #expect(tokenizer.beginning == beginning, sourceLocation: location)
+    #expect(tokenizer.ending == ending, sourceLocation: location)
+    #expect(plain.count == Corpus.lines.count, sourceLocation: location)
+    var faults = 0
+    func record(_ what: String) {
+      faults += 1
+      if faults < 8 { Issue.record("\(what)", sourceLocation: location) }
+    }
+    for (index, line) in Corpus.lines.enumerated() {
+      let text = tokenizer.encode(line)
+      if text.ids != plain[index] {
+        record("line \(index) \(line.debugDescription): \(text.ids), not \(plain[index])")
+        continue
+      }
+      let found = tokenizer.encode(line, specialTokens: true).ids
+      let wanted = special[index] ?? plain[index]
+      if found != wanted { record("special, line \(index) \(line.debugDescription): \(found), not \(wanted)") }
+      let decoded = tokenizer.decode(text.ids)
+      if Self.hash(decoded) != self.decoded[index] {
+        record("line \(index) \(line.debugDescription) decodes to \(decoded.debugDescription)")
+      }
+      if let ranges = ranges[index], let what = Self.fault(text, ranges) {
+        record("ranges, line \(index) \(line.debugDescription): \(what)")
+      }
+    }
+    #expect(faults == 0, sourceLocation: location)
+  }
+
+  /// Where ranges are not the reference's.
+  ///
+  /// The reference knows whole characters, and of several that normalization makes one it names just
+  /// one; here a range is exact to the byte, and takes in all that the token was made from. So a range
+  /// must hold the reference's or lie in it, and what it holds beyond must be claimed by no other token.
+  private static func fault(_ text: TokenizedText, _ wanted: [Range<Int>]) -> String? {
+    let bytes = Array(text.text.utf8)
+    func isBorder(_ index: Int) -> Bool { index == bytes.count || bytes[index] & 0xC0 != 0x80 }
+    var claimed = [Int](repeating: 0, count: bytes.count)
+    for range in wanted { for index in range { claimed[index] += 1 } }
+    for (index, pair) in zip(text.ranges, wanted).enumerated() {
+      var (low, high) = (pair.0.lowerBound, pair.0.upperBound)
+      // A space put before the text stands for nothing; the reference names the character after it.
+      if low == high, low == pair.1.lowerBound { continue }
+      while !isBorder(low) { low -= 1 }
+      while !isBorder(high) { high += 1 }
+      let found = low..<high
+      if found == pair.1 { continue }
+      let isWider =
+        found.lowerBound <= pair.1.lowerBound && found.upperBound >= pair.1.upperBound
+        && found.allSatisfy { pair.1.contains($0) || claimed[$0] == 0 }
+      if !isWider { return "token \(index) is \(found), not \(pair.1)" }
+    }
+    return nil
+  }
+}
