@@ -95,7 +95,10 @@ enum NormalizingStep: Sendable, Equatable {
       }
     case .clean:
       return Self.rewrite(text, part) { scalar, range, writer in
-        if scalar.isSpace { writer.write(" ", for: range) }
+        // Other white space among the control characters goes with them.
+        if !Self.isCleaned(scalar) || scalar == "\t" || scalar == "\n" || scalar == "\r" {
+          writer.write(" ", for: range)
+        }
       } unless: {
         $0 == " " || !$0.isSpace && !Self.isCleaned($0)
       }
