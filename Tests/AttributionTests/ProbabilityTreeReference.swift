@@ -79,7 +79,8 @@ extension AttributionNode {
       case .neuron: "neuron \(layer).\(neuron ?? -1)"
       case .bias, .others: "\(branch) \(kind.rawValue) \(layer)"
       case .embedding, .mean, .translator: kind.rawValue
-      case .attention, .mlp, .residual, .expert, .mixer: "\(kind.rawValue) \(layer)"
+      case .expert: "expert \(layer).\(expert ?? -1)"
+      case .attention, .mlp, .residual, .mixer: "\(kind.rawValue) \(layer)"
       }
     found[name] = found[name] == nil ? value : .nan
     for child in children ?? [] { child.add(to: &found, branch: kind.rawValue) }
