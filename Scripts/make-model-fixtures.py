@@ -6,7 +6,8 @@
     .venv/bin/python Scripts/make-model-fixtures.py models iglens      # only these parts
 
 The part `smollm2` needs the GGUF file of the default model: --gguf, or TELESCOPE_MODEL, or the
-copy that Scripts/setup.sh leaves in .deps. What the files hold is said in
+copy that Scripts/setup.sh leaves in .deps; the part `gemma3` that of Gemma 3 270M in .deps/models,
+and is left out where it is not there. What the files hold is said in
 Tests/Fixtures/models/README.md.
 """
 
@@ -25,7 +26,8 @@ import transformers
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(CHECKOUT / "Scripts"), str(CHECKOUT / "Benchmarks" / "Reference")]
 
-PARTS = ["models", "iglens", "readout", "smollm2"]
+PARTS = ["models", "iglens", "readout", "smollm2", "gemma3"]
+GEMMA3 = CHECKOUT / ".deps" / "models" / "gemma-3-270m-q4_k_m.gguf"
 
 
 def default_model():
@@ -71,6 +73,13 @@ def main():
         if arguments.gguf is None:
             parser.error("the part smollm2 needs --gguf: run Scripts/setup.sh, or name the file")
         smollm2_fixtures.make(root / "models", arguments.gguf, versions)
+    if "gemma3" in arguments.parts:
+        from reference import gemma3_fixtures
+
+        if GEMMA3.exists():
+            gemma3_fixtures.make(root / "models", GEMMA3, versions)
+        elif arguments.parts != PARTS:
+            parser.error(f"the part gemma3 needs {GEMMA3}: run make test-models")
 
 
 if __name__ == "__main__":

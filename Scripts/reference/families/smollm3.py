@@ -15,15 +15,15 @@ SMOLLM3 = {
     "hidden_size": 24,
     "initializer_range": 0.02,
     "intermediate_size": 20,
-    "layer_types": ["full_attention", "full_attention"],
+    "layer_types": ["full_attention"] * 4,
     "max_position_embeddings": 64,
     "max_window_layers": 28,
     "mlp_bias": False,
     "model_type": "smollm3",
     "no_rope_layer_interval": 4,
-    "no_rope_layers": [1, 0],
+    "no_rope_layers": [1, 1, 1, 0],
     "num_attention_heads": 4,
-    "num_hidden_layers": 2,
+    "num_hidden_layers": 4,
     "num_key_value_heads": 2,
     "pad_token_id": 3,
     "pretraining_tp": 2,
@@ -41,7 +41,7 @@ SMOLLM3 = {
 
 
 def mistakes(config):
-    return common_mistakes(taps) | {"ropeEverywhere": config_is(no_rope_layers=[1, 1])}
+    return common_mistakes(taps) | {"ropeEverywhere": config_is(no_rope_layers=[1, 1, 1, 1])}
 
 
 FIXTURES = {"smollm3": (SMOLLM3, 1, "one file")}
