@@ -25,7 +25,7 @@ import transformers
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(CHECKOUT / "Scripts"), str(CHECKOUT / "Benchmarks" / "Reference")]
 
-PARTS = ["models", "iglens", "readout", "smollm2"]
+PARTS = ["models", "gguf", "iglens", "readout", "smollm2", "minilm"]
 
 
 def default_model():
@@ -57,6 +57,10 @@ def main():
         from reference import model_fixtures
 
         model_fixtures.make(root / "models", versions, arguments.only)
+    if "gguf" in arguments.parts:
+        from reference import bert_gguf
+
+        bert_gguf.make(root / "models")
     if "iglens" in arguments.parts:
         from reference import iglens_fixtures
 
@@ -71,6 +75,13 @@ def main():
         if arguments.gguf is None:
             parser.error("the part smollm2 needs --gguf: run Scripts/setup.sh, or name the file")
         smollm2_fixtures.make(root / "models", arguments.gguf, versions)
+    if "minilm" in arguments.parts:
+        from reference import minilm_fixtures
+
+        folder = CHECKOUT / ".deps" / "models" / "all-MiniLM-L6-v2"
+        if not folder.exists():
+            parser.error(f"the part minilm needs {folder}: run Scripts/setup.sh")
+        minilm_fixtures.make(root / "models", folder, versions)
 
 
 if __name__ == "__main__":

@@ -100,11 +100,7 @@ extension Family {
 extension WeightReader {
   /// BERT's embedding: tokens, positions, the first text's vector where there are types, and a norm.
   ///
-  /// - Parameters:
-  ///   - scope: `embeddings`.
-  ///   - width: of the vectors, which is not the stream's in every family.
-  ///   - types: how many text types have a vector.
-  ///   - padding: the token that counts no position.
+  /// Its `width` is not the stream's in every family; a `padding` token counts no position.
   func bertEmbedding(
     _ scope: WeightScope, _ shape: ModelShape, width: Int, _ epsilon: Double, types: Int?,
     padding: Int? = nil
