@@ -28,14 +28,13 @@ and, where the defaults do not fit,
         where transformers renames or reshapes on loading.
     GREEDY = False    no continuation is stored.
     POST_NORM = True    residual.middle and .after are normed sums (post-LN): not checked as sums.
-    SHARED = True    feedForward.output holds more than the sum of the experts.
 
 The rules of the sites. Branch outputs are after the branch's own post-norm where it has one. Query
 and key are after rope and head norms; key and value are not repeated over groups. residual.middle
 is the stream between attention and feed-forward, absent in parallel blocks; in post-LN encoders it
 is the normed state after attention, and residual.after the block's output. Experts: router is the
 router's logits [1, position, experts], experts each one's weighted share [1, position, experts,
-width], zero where not chosen, output their sum with any shared expert.
+width], zero where not chosen, with one that all tokens share last; output is their sum.
 """
 
 import contextlib

@@ -66,9 +66,7 @@ def mistaken(config, state, ids, mistake):
     around = mistake.around(model) if mistake.around is not None else contextlib.nullcontext()
     found = {}
     with around, torch.no_grad():
-        capture.run(
-            model, ids, torch.float64, found.__setitem__, change_inputs=mistake.inputs
-        )
+        capture.run(model, ids, torch.float64, found.__setitem__, change_inputs=mistake.inputs)
     return found
 
 
@@ -82,7 +80,7 @@ def objective(family, ids, width):
     return {"gradient_weights": weights}
 
 
-def reference(name, config, state):
+def reference(config, state):
     """Every stored value of one fixture, in float64; and how far off float32 is."""
     family = families.family(config["model_type"])
     sequences = getattr(family, "SEQUENCES", fixtures.SEQUENCES)
@@ -154,7 +152,7 @@ def check_sums(family, found):
             groups = pattern.shape[1] // value.shape[1]
             mixed = pattern @ value.repeat_interleave(groups, 1)
             equal(mixed.transpose(1, 2), attention("heads"), f"attention.{layer}.heads")
-        if network("experts") is not None and not getattr(family, "SHARED", False):
+        if network("experts") is not None:
             equal(network("experts").sum(2), network("output"), f"feedForward.{layer}.experts")
         if attention("output") is None or getattr(family, "POST_NORM", False):
             continue
@@ -190,7 +188,7 @@ def make(root, versions, names=()):
         for seed in range(first, first + SEEDS):
             state = weights(folder, config, seed, layout)
             try:
-                stored, noise = reference(name, config, state)
+                stored, noise = reference(config, state)
                 break
             except Unsuitable as reason:
                 reasons.append(str(reason))

@@ -36,6 +36,8 @@ CT_UNARY(tanh, x.tanh())
 CT_UNARY(rsqrt, x.rsqrt())
 CT_UNARY(silu, at::silu(x))
 CT_UNARY(relu, at::relu(x))
+CT_UNARY(sigmoid, at::sigmoid(x))
+CT_UNARY(softplus, at::softplus(x))
 CT_UNARY(sum_all, x.sum())
 
 int ct_add_scalar(ct_tensor a, double b, ct_tensor *out) {

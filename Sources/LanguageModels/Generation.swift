@@ -12,7 +12,9 @@ extension LanguageModel {
   ///     norm, and the logits of its last position, [vocabulary].
   /// - Returns: the tokens added.
   /// - Throws: as `run`.
-  /// - Complexity: one forward pass over the prompt, then one per token with a cache.
+  /// - Complexity: one forward pass over the prompt, then one per token with a cache. Where the
+  ///   length of the text changes the rotary positions of all of it (`keepsKeys`), the text before
+  ///   the token is run again.
   public func generate(
     from prompt: [Int], atMost count: Int, endingAt ends: Set<Int> = [], pass: Pass = .plain,
     each: (_ start: Int, _ residual: Tensor, _ logits: Tensor) throws -> Void = { _, _, _ in }
@@ -22,11 +24,18 @@ extension LanguageModel {
     guard room > 0 || count == 0 else {
       throw ModelError.tooLong(prompt.count + 1, context: shape.contextLength)
     }
-    let cache = KeyValueCache(layers: shape.layers, capacity: prompt.count + room)
+    func emptyCache(_ length: Int) -> KeyValueCache {
+      KeyValueCache(layers: shape.layers, capacity: prompt.count + room, textLength: length)
+    }
+    var cache = emptyCache(prompt.count)
     var added: [Int] = []
     var next = prompt
     while added.count < room {
       let start = cache.length
+      if start > 0, !keepsKeys(from: cache.textLength, to: start + 1) {
+        cache = emptyCache(start + 1)
+        _ = try run([Array((prompt + added)[..<start])], cache: cache)
+      }
       let residual = try run([next], cache: cache, pass: pass).residual
       let last = residual.slice(next.count - 1..<next.count, along: 1)
       let logits = try withEngineErrors { unembedding.logits(last).reshaped([-1]) }

@@ -1,24 +1,39 @@
 internal import Tensors
 
-/// Keys and values of the positions already run, so that each is computed once.
+/// What blocks keep of the positions already run, so that each is computed once: keys and values, or
+/// the state of a recurrence.
 public final class KeyValueCache {
   /// How many positions are held.
   public private(set) var length = 0
+  /// The tokens of the text whose beginning is held: rotary scalings may go by it.
+  public private(set) var textLength: Int
 
   private let capacity: Int
   /// Whether the positions held are another cache's, to be read only.
   private let isView: Bool
   private var layers: [(key: Tensor, value: Tensor)?]
+  /// By block, and by how many positions went into it.
+  private var states: [[Int: RecurrentState]]
+  /// The lengths at which states are kept for views.
+  private let kept: Set<Int>
 
   /// An empty cache.
   ///
   /// - Parameters:
   ///   - layers: the number of blocks.
   ///   - capacity: the most positions it will hold.
-  public init(layers: Int, capacity: Int) {
+  ///   - textLength: the tokens of the text, where the first run is to know of more than its own.
+  ///   - kept: the lengths of the views that will be taken, beside that of all. Keys and values of
+  ///     fewer positions are part of those of more; the state of a recurrence is not.
+  public init(
+    layers: Int, capacity: Int, textLength: Int = 0, keepingStatesOf kept: Set<Int> = []
+  ) {
     self.capacity = capacity
+    self.textLength = textLength
+    self.kept = kept
     isView = false
     self.layers = Array(repeating: nil, count: layers)
+    states = Array(repeating: [:], count: layers)
   }
 
   /// The first positions of another cache, to be read only.
@@ -27,8 +42,17 @@ public final class KeyValueCache {
   init(firstOf other: KeyValueCache, _ count: Int) {
     precondition(count <= other.length, "\(count) positions of a cache that holds \(other.length)")
     length = count
+    textLength = other.textLength
     capacity = .max
+    kept = []
     isView = true
+    states = other.states.map { held in
+      guard !held.isEmpty, count > 0 else { return [:] }
+      guard let state = held[count] else {
+        preconditionFailure("the state of \(count) positions was not kept")
+      }
+      return [count: state]
+    }
     layers = other.layers.map { held in
       guard let held, count > 0 else { return nil }
       return (held.key.slice(0..<count, along: 2), held.value.slice(0..<count, along: 2))
@@ -59,8 +83,35 @@ public final class KeyValueCache {
     return (held.key.slice(0..<end, along: 2), held.value.slice(0..<end, along: 2))
   }
 
+  /// The state of a block's recurrence after the positions held; nil before the first.
+  func state(of layer: Int) -> RecurrentState? { states[layer][length] }
+
+  /// The lengths at which a block that runs so many positions gives its state: those to keep, and the
+  /// last.
+  func stops(after count: Int) -> [Int] {
+    kept.filter { $0 > length && $0 < length + count }.sorted() + [length + count]
+  }
+
+  /// Takes the state of a block's recurrence when so many positions have gone into it.
+  func keep(_ state: RecurrentState, of layer: Int, at position: Int) {
+    if isView { return }
+    precondition(position <= capacity, "a cache for \(capacity) positions was given \(position)")
+    if !kept.contains(length) { states[layer][length] = nil }
+    states[layer][position] = state
+  }
+
   /// Counts the positions that every block has now appended.
   func advance(by count: Int) {
-    if !isView { length += count }
+    guard !isView else { return }
+    length += count
+    textLength = max(textLength, length)
   }
+}
+
+/// What a recurrent block carries from one position to the next.
+struct RecurrentState {
+  /// The inputs that the convolution still sees: [batch, position, channel].
+  var recent: Tensor
+  /// The state of the scan: [batch, channel, state].
+  var scanned: Tensor
 }

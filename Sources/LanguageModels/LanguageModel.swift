@@ -18,8 +18,12 @@ public protocol LanguageModel {
 
   /// The residual stream that the head receives, [batch, position, width].
   ///
-  /// For use through `run`, which checks ids and sites first.
+  /// For use through `run`, which checks ids, sites and cache first.
   func forward(_ ids: [[Int]], cache: KeyValueCache?, pass: Pass) -> Tensor
+
+  /// Whether keys that were computed in a text of one length are right in one of the other: rotary
+  /// positions may go by the length of the text.
+  func keepsKeys(from length: Int, to other: Int) -> Bool
 
   /// How a block's heads and neurons add to the residual stream; nil where they do not add, and
   /// the block cannot be split by the rules that there are.
@@ -46,15 +50,17 @@ extension BlockwiseModel {
     let past = cache?.length ?? 0
     let count = ids[0].count
     let x = blocks(
-      0..<shape.layers, embed(ids, from: past, pass: pass), positions(past..<past + count),
-      cache: cache, pass: pass)
+      0..<shape.layers, embed(ids, from: past, pass: pass),
+      positions(past..<past + count, of: cache?.textLength), cache: cache, pass: pass)
     cache?.advance(by: count)
     return x
   }
 
-  /// Where the rows of a text stand.
-  func positions(_ range: Range<Int>) -> Positions {
-    isCausal ? Positions(range, type, on: device) : Positions(both: range.count, type, on: device)
+  /// Where the rows of a text stand, which may go on after them.
+  func positions(_ range: Range<Int>, of textLength: Int? = nil) -> Positions {
+    isCausal
+      ? Positions(range, of: max(range.upperBound, textLength ?? 0), type, on: device)
+      : Positions(both: range.count, type, on: device)
   }
 }
 
@@ -81,6 +87,9 @@ public struct ModelShape: Sendable, Equatable {
 }
 
 extension LanguageModel {
+  /// Most positions do not depend on what follows them.
+  public func keepsKeys(from length: Int, to other: Int) -> Bool { true }
+
   /// No rule.
   public func branches(of layer: Int) -> BlockBranches? { nil }
 

@@ -58,6 +58,13 @@ extension ModelError {
         + "that has one.")
   }
 
+  static func lengthChangesKeys(from length: Int, to longer: Int) -> ModelError {
+    ModelError(
+      .usage,
+      "This model's rotary positions go by the length of the text: keys kept of \(length) tokens are "
+        + "not those of \(longer); run the whole text without the cache.")
+  }
+
   static func unknownArchitecture(_ name: String, file: String) -> ModelError {
     ModelError(
       .badData,

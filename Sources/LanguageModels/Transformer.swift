@@ -36,6 +36,11 @@ public struct Transformer: BlockwiseModel {
   /// Where the weights are.
   public var device: Device { embedding.tokens.device }
 
+  /// Whether no block's rotary scaling tells the lengths apart.
+  public func keepsKeys(from length: Int, to other: Int) -> Bool {
+    length == other || blocks.allSatisfy { $0.rotary?.agrees(length, other) ?? true }
+  }
+
   /// The rule of the block, where there is one.
   public func branches(of layer: Int) -> BlockBranches? { blocks[layer].branches }
 

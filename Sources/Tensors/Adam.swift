@@ -75,14 +75,7 @@ public final class Adam {
   /// What later steps depend on, after the first; later steps change what is in these tensors.
   public var state: [State] {
     parameters.enumerated().map { index, parameter in
-      var made = [ct_tensor?](repeating: nil, count: 3)
-      check(ct_adam_moments(handle, Int32(index), &made))
-      let moments = made.map { handle in
-        Tensor {
-          $0.pointee = handle
-          return 0
-        }
-      }
+      let moments = Tensor.several(3) { ct_adam_moments(handle, Int32(index), $0) }
       return State(
         parameter: parameter, mean: moments[0], square: moments[1], largestSquare: moments[2])
     }

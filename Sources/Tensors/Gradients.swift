@@ -27,15 +27,8 @@ extension Tensor {
   /// - Returns: one gradient per input, of its shape.
   public func gradient(withRespectTo inputs: [Tensor]) -> [Tensor] {
     let handles = inputs.map(\.handle)
-    var made = [ct_tensor?](repeating: nil, count: inputs.count)
-    withExtendedLifetime(inputs) {
-      check(ct_gradient(handle, handles, Int32(handles.count), &made))
-    }
-    return made.map { handle in
-      Tensor {
-        $0.pointee = handle
-        return 0
-      }
+    return withExtendedLifetime(inputs) {
+      Tensor.several(handles.count) { ct_gradient(handle, handles, Int32(handles.count), $0) }
     }
   }
 }

@@ -49,9 +49,36 @@ extension Tensor {
   public var silu: Tensor { Tensor { ct_silu(handle, $0) } }
   /// max(x, 0).
   public var relu: Tensor { Tensor { ct_relu(handle, $0) } }
+  /// 1 / (1 + e⁻ˣ).
+  public var sigmoid: Tensor { Tensor { ct_sigmoid(handle, $0) } }
+  /// log(1 + eˣ).
+  public var softplus: Tensor { Tensor { ct_softplus(handle, $0) } }
 
   /// x · Φ(x), or its tanh approximation (Hendrycks and Gimpel 2016).
   public func gelu(tanhApproximation: Bool) -> Tensor {
     Tensor { ct_gelu(handle, tanhApproximation, $0) }
+  }
+
+  /// The selective scan of a state-space model (Gu and Dao 2023), for x [batch, position, channel]:
+  ///
+  ///     h_t = exp(decay · step_t) h_{t−1} + step_t x_t input_t;   y_t = output_t · h_t + skip · x_t
+  ///
+  /// - Parameters:
+  ///   - step: above 0, of the shape of x.
+  ///   - decay: [channel, state], not above 0.
+  ///   - input: [batch, position, state].
+  ///   - output: [batch, position, state].
+  ///   - skip: [channel].
+  ///   - state: h before the first position, [batch, channel, state].
+  /// - Returns: y, of the shape of x, and h after the last position.
+  public func selectiveScan(
+    step: Tensor, decay: Tensor, input: Tensor, output: Tensor, skip: Tensor, from state: Tensor
+  ) -> (values: Tensor, state: Tensor) {
+    let made = Tensor.several(2) {
+      ct_selective_scan(
+        handle, step.handle, decay.handle, input.handle, output.handle, skip.handle, state.handle,
+        $0)
+    }
+    return (made[0], made[1])
   }
 }

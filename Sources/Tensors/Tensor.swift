@@ -23,6 +23,17 @@ public struct Tensor {
     check(call(&made))
     storage = Storage(made)
   }
+
+  private init(_ handle: ct_tensor?) { storage = Storage(handle) }
+
+  /// Runs an engine call that makes several tensors.
+  static func several(
+    _ count: Int, _ call: (UnsafeMutablePointer<ct_tensor?>) -> Int32
+  ) -> [Tensor] {
+    var made = [ct_tensor?](repeating: nil, count: count)
+    check(call(&made))
+    return made.map(Tensor.init)
+  }
 }
 
 /// Traps on failure, unless a scope is open to throw it later.

@@ -26,35 +26,6 @@ struct EncoderTests {
     #expect(model.branches(of: 0) == nil)
   }
 
-  @Test(
-    "Gradients of the last state are the reference's where there is no head", arguments: headless,
-    [ScalarType.float32, .float64])
-  func gradients(name: String, type: ScalarType) throws {
-    let reference = try Reference(name, type)
-    let model = reference.model
-    let layers = (0..<model.shape.layers).map { Site.residual($0, .after) }
-    let weights = reference.values("0.gradient.weights")
-    try withRecording(true) {
-      let pass = Pass(sites: [.embedding]) { _, value in value.requiringGradient() }
-      let run = try model.run(
-        [reference.ids("0.ids")], capturing: Set([.embedding] + layers), pass: pass)
-      let sum = (run.residual * Tensor(weights, run.residual.shape, type))
-        .reshaped([-1]).sum(along: 0)
-      let places = [Site.embedding] + layers
-      let gradients = sum.gradient(withRespectTo: places.map { run.activations[$0] })
-      for (site, gradient) in zip(places, gradients) {
-        let stored: String =
-          if case .residual(let layer, _) = site {
-            "0.gradient.residual.\(layer).after"
-          } else {
-            "0.gradient.embedding"
-          }
-        let worst = distance(try gradient.values(), reference.values(stored))
-        #expect(worst.error <= Reference.tolerance(type), "\(stored) is off by \(worst)")
-      }
-    }
-  }
-
   @Test("A later token changes an earlier position", arguments: headed + headless)
   func bothWays(name: String) throws {
     let reference = try Reference(name, .float64)

@@ -4,21 +4,59 @@ import LanguageModels
 import Tensors
 import TestSupport
 
-/// A tiny random model with the values that the Hugging Face implementation gives for it.
+/// A tiny random model with the values that the Hugging Face implementation gives for it in float64.
+///
+/// What a fixture can show follows from the model: without a head there are no logits, and where
+/// positions see both ways there is no cache and no continuation.
 struct Reference {
   let model: any LanguageModel
   private let stored: Safetensors
 
-  static let names = [
-    "llama-grouped-untied", "llama-tied", "llama3-rope-scaling", "llama3-rope-parameters",
-    "llama-linear-rope", "llama-biases", "llama-sharded", "llama-bfloat16-stored", "qwen2",
-    "mistral-window", "gpt2", "gpt2-bare-names",
-  ]
+  /// Every folder of reference models.
+  static let names: [String] = {
+    let folders =
+      (try? FileManager.default.contentsOfDirectory(atPath: Fixtures.url("models").path)) ?? []
+    return folders.filter {
+      FileManager.default.fileExists(atPath: reference($0).path)
+    }.sorted()
+  }()
+
+  /// Those that continue a text.
+  static let decoders = names.filter {
+    (try? Safetensors(reference($0)))?.tensors["0.greedy"] != nil
+  }
+
+  /// Those whose positions see both ways.
+  static let encoders = names.filter { !decoders.contains($0) }
+
+  private static func reference(_ name: String) -> URL {
+    Fixtures.url("models/\(name)/reference.safetensors")
+  }
 
   init(_ name: String, _ type: ScalarType) throws {
-    let folder = Fixtures.url("models/" + name)
-    model = try loadNetwork(of: Checkpoint(folder), type: type)
-    stored = try Safetensors(folder.appending(path: "reference-\(type.name).safetensors"))
+    model = try loadNetwork(of: Checkpoint(Fixtures.url("models/" + name)), type: type)
+    stored = try Safetensors(Self.reference(name))
+  }
+
+  /// What a run ends with: logits, or the residual stream of a model without a head.
+  var outcome: Site { model.head == nil ? .residual(model.shape.layers - 1, .after) : .logits }
+
+  /// The outcome's width.
+  var outcomeWidth: Int { model.head == nil ? model.shape.width : model.shape.vocabulary }
+
+  /// The outcome of a run, [position, outcomeWidth] for each row.
+  func outcome(
+    of ids: [[Int]], cache: KeyValueCache? = nil, pass: Pass = .plain
+  ) throws -> [Double] {
+    try model.run(ids, capturing: [outcome], cache: cache, pass: pass)
+      .activations[outcome].values()
+  }
+
+  /// The stored outcome of a sequence.
+  func outcome(_ sequence: String) -> [Double] {
+    let site =
+      model.head == nil ? "residual.\(model.shape.layers - 1).after" : "logits"
+    return values("\(sequence).\(site)")
   }
 
   var names: [String] { stored.tensors.keys.sorted() }

@@ -19,12 +19,19 @@ __all__ = ["recording"]
 
 
 def shares(module, args, kwargs, output):
-    """What each expert adds: the experts run once more for each, with the others' weights zero."""
-    hidden, chosen, weights = args
+    """What each expert adds, and last what one adds that all tokens share.
+
+    The experts run once more for each, with the others' weights zero.
+    """
+    hidden = args[0].flatten(0, 1)
+    _, weights, chosen = module.gate.forward(hidden)
     parts = [
-        module.forward(hidden, chosen, weights * (chosen == expert))
-        for expert in range(module.num_experts)
+        module.experts.forward(hidden, chosen, weights * (chosen == expert))
+        for expert in range(module.experts.num_experts)
     ]
+    if hasattr(module, "shared_expert"):
+        gate = module.shared_expert_gate.forward(hidden).sigmoid()
+        parts.append(gate * module.shared_expert.forward(hidden))
     return torch.stack(parts, 1)[None]
 
 
@@ -34,7 +41,7 @@ def mixture(mlp):
         return gated(mlp)
     return {
         "feedForward.router": output_of(mlp.gate, lambda logits: logits[None]),
-        "feedForward.experts": Tap(mlp.experts, shares),
+        "feedForward.experts": Tap(mlp, shares),
         "feedForward.output": output_of(mlp),
     }
 

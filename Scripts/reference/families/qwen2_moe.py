@@ -8,8 +8,6 @@ from .mixtral import expert_mistakes, mixtures, published, taps
 
 __all__ = ["recording", "taps"]
 
-SHARED = True
-
 
 def checkpoint(state, config):
     return published(state, up="up_proj", gate="gate_proj", down="down_proj", room="mlp")

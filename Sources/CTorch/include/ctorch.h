@@ -93,6 +93,9 @@ int ct_rsqrt(ct_tensor x, ct_tensor *out);
 int ct_silu(ct_tensor x, ct_tensor *out);
 int ct_relu(ct_tensor x, ct_tensor *out);
 int ct_gelu(ct_tensor x, bool tanh_approximation, ct_tensor *out);
+int ct_sigmoid(ct_tensor x, ct_tensor *out);
+// log(1 + exp(x)).
+int ct_softplus(ct_tensor x, ct_tensor *out);
 int ct_sum(ct_tensor x, int64_t dimension, bool keep, ct_tensor *out);
 int ct_sum_all(ct_tensor x, ct_tensor *out);
 int ct_mean(ct_tensor x, int64_t dimension, bool keep, ct_tensor *out);
@@ -116,6 +119,14 @@ int ct_rotate(ct_tensor x, ct_tensor cosine, ct_tensor sine, ct_tensor *out);
 int ct_attention(
     ct_tensor query, ct_tensor key, ct_tensor value, ct_tensor mask, bool causal, double scale,
     ct_tensor *out);
+
+// h_t = exp(decay·step_t)·h_{t−1} + step_t·x_t·input_t and y_t = output_t·h_t + skip·x_t, for `x` and
+// `step` [batch, position, channel], `decay` [channel, state] (not above 0), `input` and `output`
+// [batch, position, state], `skip` [channel] and `state` [batch, channel, state], that before the first.
+// Writes two tensors: y, and h after the last position.
+int ct_selective_scan(
+    ct_tensor x, ct_tensor step, ct_tensor decay, ct_tensor input, ct_tensor output,
+    ct_tensor skip, ct_tensor state, ct_tensor *out);
 
 // ---- Gradients ----
 

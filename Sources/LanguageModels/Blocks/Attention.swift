@@ -15,7 +15,7 @@ package struct Attention: AttentionBranch {
   /// The branch's own norm after W_O, where the family has one.
   package var outputNorm: Norm?
   /// Nil where positions are learned vectors, or the layer has none.
-  var rotary: RotaryEmbedding?
+  package var rotary: RotaryEmbedding?
   /// How far a query sees, itself included; nil for all the way.
   var window: Int?
   /// What scores are multiplied by; nil for 1/√headWidth.
@@ -35,23 +35,10 @@ package struct Attention: AttentionBranch {
 
     // [batch, position, heads + 2 · keyValueHeads, headWidth]
     let mixed = input(x).reshaped([batch, count, heads + 2 * keyValueHeads, headWidth])
-    var turning = mixed.slice(0..<heads + keyValueHeads, along: 2)
-    if let headNorms {
-      turning = Tensor.concatenating(
-        [
-          headNorms.query(turning.slice(0..<heads, along: 2)),
-          headNorms.key(turning.slice(heads..<heads + keyValueHeads, along: 2)),
-        ], along: 2)
-    }
-    if let rotary {
-      let angles = positions.angles(for: rotary)
-      turning = turning.rotated(cosine: angles.cosine, sine: angles.sine)
-    }
+    let (queries, keys) = turned(mixed, positions)
     // [batch, heads, position, headWidth], keys and values with fewer heads
-    let query = pass(.attention(layer, .query), turning.slice(0..<heads, along: 2).transposed(1, 2))
-    let newKey = pass(
-      .attention(layer, .key),
-      turning.slice(heads..<heads + keyValueHeads, along: 2).transposed(1, 2))
+    let query = pass(.attention(layer, .query), queries.transposed(1, 2))
+    let newKey = pass(.attention(layer, .key), keys.transposed(1, 2))
     let newValue = pass(
       .attention(layer, .value),
       mixed.slice(heads + keyValueHeads..<heads + 2 * keyValueHeads, along: 2).transposed(1, 2))
@@ -77,6 +64,26 @@ package struct Attention: AttentionBranch {
     let joined = perHead.reshaped([batch, count, heads * headWidth])
     let added = output(joined)
     return pass(.attention(layer, .output), outputNorm?(added) ?? added)
+  }
+
+  /// Queries and keys, normalised and rotated: together where one step serves both.
+  private func turned(
+    _ mixed: Tensor, _ positions: Positions
+  ) -> (queries: Tensor, keys: Tensor) {
+    let ends = heads + keyValueHeads
+    func rotated(_ x: Tensor) -> Tensor {
+      guard let rotary else { return x }
+      let angles = positions.angles(for: rotary)
+      return x.rotated(cosine: angles.cosine, sine: angles.sine)
+    }
+    if let headNorms {
+      return (
+        rotated(headNorms.query(mixed.slice(0..<heads, along: 2))),
+        rotated(headNorms.key(mixed.slice(heads..<ends, along: 2)))
+      )
+    }
+    let both = rotated(mixed.slice(0..<ends, along: 2))
+    return (both.slice(0..<heads, along: 2), both.slice(heads..<ends, along: 2))
   }
 
   private var scoreScale: Double { scale ?? 1 / Double(headWidth).squareRoot() }
@@ -111,13 +118,17 @@ package struct HeadNorm {
 
   var norm: Norm
   var span: Span = .head
+  /// A scale of each head's own, where the family has one (StableLM 2 12B): [heads, headWidth].
+  var scale: Tensor?
 
   /// Normalises [batch, position, heads, headWidth].
   func callAsFunction(_ x: Tensor) -> Tensor {
+    let normed: Tensor
     switch span {
-    case .head: norm(x)
+    case .head: normed = norm(x)
     case .all:
-      norm(x.reshaped([x.size(0), x.size(1), x.size(2) * x.size(3)])).reshaped(x.shape)
+      normed = norm(x.reshaped([x.size(0), x.size(1), x.size(2) * x.size(3)])).reshaped(x.shape)
     }
+    return scale.map { normed * $0 } ?? normed
   }
 }

@@ -16,6 +16,9 @@ package protocol Block {
 
   /// How its heads and neurons add to the residual stream; nil where there is no rule.
   var branches: BlockBranches? { get }
+
+  /// How queries and keys are turned by position; nil where they are not.
+  var rotary: RotaryEmbedding? { get }
 }
 
 /// A block's attention: what it adds to the residual stream, and where it is seen.
@@ -31,6 +34,12 @@ package protocol AttentionBranch {
   var output: Linear { get set }
   /// The branch's own norm after W_O, where the family has one.
   var outputNorm: Norm? { get set }
+  /// How queries and keys are turned by position; nil where they are not.
+  var rotary: RotaryEmbedding? { get }
+}
+
+extension AttentionBranch {
+  package var rotary: RotaryEmbedding? { nil }
 }
 
 /// A block's feed-forward network: what it adds to the residual stream, and where it is seen.
@@ -45,6 +54,8 @@ package protocol FeedForwardBranch {
 }
 
 extension Block {
+  package var rotary: RotaryEmbedding? { nil }
+
   /// Sites of a block with these branches that shows the residual stream at these moments.
   func sites(
     at layer: Int, _ moments: [Site.Moment], _ attention: any AttentionBranch,

@@ -28,4 +28,5 @@ package struct ParallelBlock: Block {
   }
 
   package var branches: BlockBranches? { BlockBranches(attention, feedForward) }
+  package var rotary: RotaryEmbedding? { attention.rotary }
 }

@@ -17,6 +17,8 @@ public final class Positions {
   private let arrangement: Arrangement
   private let type: ScalarType
   private let device: Device
+  /// The tokens of the text that the rows are of: what rotary scalings that go by it are told.
+  private let textLength: Int
   /// Alternatives of which these are the first.
   private let whole: Positions?
   private var angles: [RotaryEmbedding: (cosine: Tensor, sine: Tensor)] = [:]
@@ -24,29 +26,34 @@ public final class Positions {
   private var biases: [Int: Tensor] = [:]
 
   private init(
-    _ arrangement: Arrangement, _ type: ScalarType, on device: Device, whole: Positions?
+    _ arrangement: Arrangement, of textLength: Int, _ type: ScalarType, on device: Device,
+    whole: Positions? = nil
   ) {
     self.arrangement = arrangement
+    self.textLength = textLength
     self.type = type
     self.device = device
     self.whole = whole
   }
 
-  /// A sequence.
-  convenience init(_ range: Range<Int>, _ type: ScalarType, on device: Device) {
-    self.init(.sequence(range), type, on: device, whole: nil)
+  /// A sequence, in a text of so many tokens; nil where the sequence ends it.
+  convenience init(
+    _ range: Range<Int>, of textLength: Int? = nil, _ type: ScalarType, on device: Device
+  ) {
+    self.init(.sequence(range), of: textLength ?? range.upperBound, type, on: device)
   }
 
   /// A text of so many tokens that see each other both ways.
   convenience init(both count: Int, _ type: ScalarType, on device: Device) {
-    self.init(.both(count), type, on: device, whole: nil)
+    self.init(.both(count), of: count, type, on: device)
   }
 
-  /// Alternatives at one position.
+  /// Alternatives at one position of a text of so many tokens.
   convenience init(
-    alternatives count: Int, at position: Int, _ type: ScalarType, on device: Device
+    alternatives count: Int, at position: Int, of textLength: Int, _ type: ScalarType,
+    on device: Device
   ) {
-    self.init(.alternatives(count, at: position), type, on: device, whole: nil)
+    self.init(.alternatives(count, at: position), of: textLength, type, on: device)
   }
 
   /// The first rows of alternatives, which share the angles and masks of all of them.
@@ -55,8 +62,15 @@ public final class Positions {
     case .sequence, .both: preconditionFailure("the rows of a text are not alternatives")
     case .alternatives(let all, let position):
       count == all
-        ? self : Positions(.alternatives(count, at: position), type, on: device, whole: self)
+        ? self
+        : Positions(
+          .alternatives(count, at: position), of: textLength, type, on: device, whole: self)
     }
+  }
+
+  /// Whether each row ends a text of its own, so that nothing passes from one to the next.
+  var areAlternatives: Bool {
+    if case .alternatives = arrangement { true } else { false }
   }
 
   private var rows: Int {
@@ -92,11 +106,11 @@ public final class Positions {
       made = (all.cosine.slice(0..<rows, along: 0), all.sine.slice(0..<rows, along: 0))
     } else {
       switch arrangement {
-      case .sequence(let range): made = rotary.angles(range, length: end, type, on: device)
-      case .both(let count): made = rotary.angles(0..<count, length: end, type, on: device)
+      case .sequence(let range): made = rotary.angles(range, length: textLength, type, on: device)
+      case .both(let count): made = rotary.angles(0..<count, length: textLength, type, on: device)
       case .alternatives(let count, let position):
         made = rotary.angles(
-          repeatElement(position, count: count), length: end, type, on: device)
+          repeatElement(position, count: count), length: textLength, type, on: device)
       }
     }
     angles[rotary] = made

@@ -29,4 +29,5 @@ package struct PostNormBlock: Block {
   }
 
   package var branches: BlockBranches? { nil }
+  package var rotary: RotaryEmbedding? { attention.rotary }
 }

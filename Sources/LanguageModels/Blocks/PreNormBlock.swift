@@ -31,4 +31,5 @@ package struct PreNormBlock: Block {
   }
 
   package var branches: BlockBranches? { BlockBranches(attention, feedForward) }
+  package var rotary: RotaryEmbedding? { attention.rotary }
 }

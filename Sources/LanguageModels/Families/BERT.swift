@@ -46,7 +46,8 @@ extension Family {
     // Poolers, and the heads of other tasks; GGUF names a classifier `cls`.
     try weights.finish {
       ["pooler.", "embeddings.position_ids"].contains(where: $0.trimmed(body.prefix).hasPrefix)
-        || ["cls.seq_relationship.", "classifier.", "qa_outputs.", "cls.output.", "cls.weight",
+        || [
+          "cls.seq_relationship.", "classifier.", "qa_outputs.", "cls.output.", "cls.weight",
           "cls.bias",
         ].contains(where: $0.hasPrefix)
     }

@@ -41,6 +41,7 @@ private func loadGGUF(
   let headWidth =
     members["head_dim"]?.integer
     ?? (members["hidden_size"]?.integer ?? 0) / max(1, members["num_attention_heads"]?.integer ?? 1)
+  for name in GGUFDialect.settingTensors { weights.skip(name) }
   weights.translation = dialect.translation(headWidth: headWidth)
   return try loadFamily(
     ConfigurationReader(
@@ -71,10 +72,20 @@ func translatedConfiguration(
     reader,
     GGUFDialect.Context(
       vocabulary: vocabulary, hasHead: checkpoint.tensors["output.weight"] != nil,
-      shape: { checkpoint.tensors[$0]?.shape }))
+      shape: { checkpoint.tensors[$0]?.shape },
+      settings: { checkpoint.tensors[$0].flatMap(settings) }))
   try reader.finish()
   members["model_type"] = members["model_type"] ?? .string(dialect.modelType)
   return (dialect, members)
+}
+
+/// The numbers of a short list.
+private func settings(_ tensor: StoredTensor) -> [Double]? {
+  guard tensor.shape.count == 1, tensor.elementCount <= 1 << 16 else { return nil }
+  return [Double](unsafeUninitializedCapacity: tensor.elementCount) { buffer, count in
+    if let base = buffer.baseAddress { tensor.read(into: base) }
+    count = tensor.elementCount
+  }
 }
 
 extension GGUFValue {

@@ -26,7 +26,8 @@ struct Family: Sendable {
 
   /// All that can be loaded.
   static let all: [Family] = [
-    .gpt2, .llama, .mistral, .qwen2,
+    .gpt2, .llama, .mistral, .qwen2, .qwen3, .smolLM3, .phi3, .olmo2, .gemma, .gemma2, .gemma3,
+    .gptNeoX, .falcon, .stableLM, .mixtral, .qwenMoE, .mamba,
     .albert, .bert, .distilbert, .electra, .mpnet, .roberta,
   ]
 }

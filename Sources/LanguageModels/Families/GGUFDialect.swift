@@ -16,9 +16,16 @@ struct GGUFDialect: Sendable {
     var shape: (String) -> [Int]?
     /// Whether the file has a tensor of this name.
     func has(_ name: String) -> Bool { shape(name) != nil }
+    /// The numbers of a tensor that is a list of settings; nil where there is none.
+    var settings: (String) -> [Double]?
   }
 
-  /// A weight's two names; `#` stands for a number, that of the block.
+  /// Tensors that are settings: the members tell of them.
+  static let settingTensors = [
+    "rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight",
+  ]
+
+  /// A weight's two names; `#` stands for a number: that of the block, then that of an expert.
   struct Name: Sendable {
     var huggingFace: String
     var gguf: String
@@ -28,16 +35,22 @@ struct GGUFDialect: Sendable {
     var includesOne = false
     /// Whether the file holds the transpose of what Hugging Face's has.
     var isTurned = false
+    /// Whether the file's rows stand in the model's order, where Hugging Face's are picked.
+    var isOrdered = false
+    /// Whether the file holds −eʷ where Hugging Face's has w.
+    var isNegativeExponential = false
 
     init(
       _ huggingFace: String, _ gguf: String, isInterleaved: Bool = false, includesOne: Bool = false,
-      isTurned: Bool = false
+      isTurned: Bool = false, isOrdered: Bool = false, isNegativeExponential: Bool = false
     ) {
       self.huggingFace = huggingFace
       self.gguf = gguf
       self.isInterleaved = isInterleaved
       self.includesOne = includesOne
       self.isTurned = isTurned
+      self.isOrdered = isOrdered
+      self.isNegativeExponential = isNegativeExponential
     }
   }
 
@@ -58,35 +71,36 @@ struct GGUFDialect: Sendable {
     let table = Dictionary(
       names.map { ($0.huggingFace, $0) }, uniquingKeysWith: { first, _ in first })
     return { name in
-      let (pattern, number) = Self.pattern(name)
+      let (pattern, numbers) = Self.pattern(name)
       // Bias and weight of one map stand under one name.
       let stem = pattern.split(separator: ".").last.map(String.init) ?? ""
       let cut = String(pattern.dropLast(stem.count + 1))
       guard let found = table[pattern] ?? table[cut] else {
         return WeightReader.StoredName(name: name)
       }
-      var stored = found.gguf.replacing("#", with: number)
+      var stored = numbers.reduce(found.gguf) { $0.replacing("#", with: $1, maxReplacements: 1) }
       if table[pattern] == nil { stored += "." + stem }
       return WeightReader.StoredName(
         name: stored, interleavedHeadWidth: found.isInterleaved ? headWidth : nil,
-        includesOne: found.includesOne, isTurned: found.isTurned)
+        includesOne: found.includesOne, isTurned: found.isTurned, isOrdered: found.isOrdered,
+        isNegativeExponential: found.isNegativeExponential)
     }
   }
 
   /// `model.layers.3.mlp` as `model.layers.#.mlp` and `3`.
-  private static func pattern(_ name: String) -> (String, String) {
-    var number = ""
+  private static func pattern(_ name: String) -> (String, [Substring]) {
+    var numbers: [Substring] = []
     let parts = name.split(separator: ".").map { part -> Substring in
-      guard number.isEmpty, part.allSatisfy(\.isNumber) else { return part }
-      number = String(part)
+      guard part.allSatisfy(\.isNumber) else { return part }
+      numbers.append(part)
       return "#"
     }
-    return (parts.joined(separator: "."), number)
+    return (parts.joined(separator: "."), numbers)
   }
 
   /// Members from metadata in the words that many architectures share, after `<architecture>.`.
   static func decoderMembers(
-    _ reader: ConfigurationReader, _ file: Context, prefix: String
+    _ reader: ConfigurationReader, _ file: Context, prefix: String, rotatesPart: Bool = false
   ) throws -> [String: JSON] {
     var members: [String: JSON] = [
       "vocab_size": .number(.integer(file.vocabulary)),
@@ -107,15 +121,6 @@ struct GGUFDialect: Sendable {
         prefix + "attention.value_length", .number(.integer(value)),
         "keys and values of one width are expected, \(key)")
     }
-    if let rotated = try reader.optionalCount(prefix + "rope.dimension_count"),
-      let width = members["hidden_size"]?.integer,
-      let heads = members["num_attention_heads"]?.integer,
-      case let headWidth = members["head_dim"]?.integer ?? width / heads, rotated != headWidth
-    {
-      throw reader.bad(
-        prefix + "rope.dimension_count", .number(.integer(rotated)),
-        "this family rotates the whole head, \(headWidth)")
-    }
     if let epsilon = try reader.optionalNumber(prefix + "attention.layer_norm_rms_epsilon") {
       members["rms_norm_eps"] = .number(.real(epsilon))
     }
@@ -127,18 +132,77 @@ struct GGUFDialect: Sendable {
     if let base = try reader.optionalNumber(prefix + "rope.freq_base") {
       members["rope_theta"] = .number(.real(base))
     }
-    switch try reader.string(prefix + "rope.scaling.type") ?? "none" {
-    case "none": break
-    case "linear":
-      members["rope_scaling"] = .object([
-        "rope_type": .string("linear"),
-        "factor": .number(.real(try reader.number(prefix + "rope.scaling.factor"))),
-      ])
-    case let kind:
-      throw reader.bad(
-        prefix + "rope.scaling.type", .string(kind), "Telescope computes none and linear")
+    let headWidth =
+      members["head_dim"]?.integer
+      ?? (members["hidden_size"]?.integer ?? 0)
+      / max(1, members["num_attention_heads"]?.integer ?? 1)
+    if let rotated = try reader.optionalCount(prefix + "rope.dimension_count") {
+      if rotatesPart {
+        members["partial_rotary_factor"] = .number(
+          .real(Double(rotated) / Double(max(1, headWidth))))
+      } else if rotated != headWidth {
+        throw reader.bad(
+          prefix + "rope.dimension_count", .number(.integer(rotated)),
+          "this family rotates the whole head, \(headWidth)")
+      }
     }
+    members["rope_scaling"] = try rotaryScaling(reader, file, prefix: prefix)
     return members
+  }
+
+  /// The settings of a scaling, from metadata after `<architecture>.` and from tensors.
+  private static func rotaryScaling(
+    _ reader: ConfigurationReader, _ file: Context, prefix: String
+  ) throws -> JSON? {
+    func real(_ number: Double) -> JSON { .number(.real(number)) }
+    func list(_ numbers: [Double]) -> JSON { .array(numbers.map(real)) }
+    let scaling = prefix + "rope.scaling."
+    let original = "original_max_position_embeddings"
+    // Whether a file's scaling was trained changes nothing.
+    reader.ignore([scaling + "finetuned"])
+    let kind = try reader.string(scaling + "type") ?? "none"
+    let context = try reader.optionalNumber(scaling + "original_context_length")
+    if let short = file.settings("rope_factors_short.weight"),
+      let long = file.settings("rope_factors_long.weight"), let context,
+      ["none", "longrope"].contains(kind)
+    {
+      return .object([
+        "rope_type": .string("longrope"), "short_factor": list(short), "long_factor": list(long),
+        original: real(context),
+        "attention_factor": real(try reader.optionalNumber(scaling + "attn_factor") ?? 1),
+      ])
+    }
+    if let factors = file.settings("rope_freqs.weight"), kind == "none" {
+      // Llama 3's scaling, worked out: one list for texts of all lengths.
+      return .object([
+        "rope_type": .string("longrope"), "short_factor": list(factors),
+        "long_factor": list(factors), "attention_factor": real(1),
+      ])
+    }
+    switch kind {
+    case "none": return nil
+    case "linear":
+      return .object([
+        "rope_type": .string(kind), "factor": real(try reader.number(scaling + "factor")),
+      ])
+    case "yarn":
+      var settings: [(key: String, value: JSON)] = [
+        ("rope_type", .string(kind)), ("factor", real(try reader.number(scaling + "factor"))),
+      ]
+      for (key, value) in [
+        (original, context),
+        ("attention_factor", try reader.optionalNumber(scaling + "yarn_attn_factor")),
+        ("beta_fast", try reader.optionalNumber(scaling + "yarn_beta_fast")),
+        ("beta_slow", try reader.optionalNumber(scaling + "yarn_beta_slow")),
+      ] {
+        if let value { settings.append((key, real(value))) }
+      }
+      return .object(JSONObject(settings))
+    default:
+      throw reader.bad(
+        scaling + "type", .string(kind),
+        "Telescope computes none, linear, yarn, and longrope with its tensors of factors")
+    }
   }
 
   /// The names of Llama's layout, which most gated decoders share.
@@ -146,7 +210,7 @@ struct GGUFDialect: Sendable {
     let block = "model.layers.#."
     return [
       Name("model.embed_tokens", "token_embd"), Name("model.norm", "output_norm"),
-      Name("lm_head", "output"), Name("rope_freqs", "rope_freqs"),
+      Name("lm_head", "output"),
       Name(block + "input_layernorm", "blk.#.attn_norm"),
       Name(block + "self_attn.q_proj", "blk.#.attn_q", isInterleaved: interleaved),
       Name(block + "self_attn.k_proj", "blk.#.attn_k", isInterleaved: interleaved),
@@ -157,5 +221,13 @@ struct GGUFDialect: Sendable {
       Name(block + "mlp.up_proj", "blk.#.ffn_up"),
       Name(block + "mlp.down_proj", "blk.#.ffn_down"),
     ]
+  }
+
+  /// Norms of query and key heads, where Llama's layout is added to.
+  static func headNormNames(includesOne: Bool = false) -> [Name] {
+    ["q", "k"].map {
+      Name(
+        "model.layers.#.self_attn.\($0)_norm", "blk.#.attn_\($0)_norm", includesOne: includesOne)
+    }
   }
 }

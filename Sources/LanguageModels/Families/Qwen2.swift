@@ -14,19 +14,22 @@ extension Family {
       ) { try GGUFDialect.decoderMembers($0, $1, prefix: "qwen2.") }
     ]
   ) { architecture, reader, weights in
-    let shape = try reader.decoderShape(architecture)
-    var layers = GatedLayers(
-      shape: shape, epsilon: try reader.optionalNumber("rms_norm_eps") ?? 1e-6,
-      activation: try reader.activation("hidden_act", default: "silu"),
-      rotary: try reader.rotary(width: shape.headWidth))
+    var layers = try GatedLayers(architecture, reader)
     layers.inputBias = true
-    let uses = try reader.flag("use_sliding_window") ?? false
-    let window = try reader.slidingWindow()
-    let full = try reader.optionalCount("max_window_layers") ?? 28
-    layers.windows = try reader.windows(uses ? window : nil, layers: shape.layers) { $0 >= full }
+    layers.windows = try reader.qwenWindows(layers.shape.layers)
     let tied = try reader.flag("tie_word_embeddings") ?? false
-    reader.ignoreBookkeeping()
-    try reader.finish()
+    try reader.finishIgnoringBookkeeping()
     return try layers.model(weights, tied: tied)
+  }
+}
+
+extension ConfigurationReader {
+  /// The windows of Qwen's layers: from `max_window_layers` on, where `use_sliding_window` says so.
+  func qwenWindows(_ layers: Int) throws -> [Int?] {
+    let uses = try flag("use_sliding_window") ?? false
+    let window = try slidingWindow()
+    // None may have one, so that 0 is a count too.
+    let full = try wholeNumber("max_window_layers") ?? 28
+    return try windows(uses ? window : nil, layers: layers) { $0 >= full }
   }
 }

@@ -6,12 +6,14 @@ extension ConfigurationReader {
   ///
   /// - Throws: `ModelError` for a key that is missing or contradicts another.
   func decoderShape(
-    _ architecture: String, headWidth ownWidth: Int? = nil, contextLength: Int? = nil
+    _ architecture: String, headWidth ownWidth: Int? = nil, contextLength: Int? = nil,
+    keyValueHeads own: ((_ heads: Int) throws -> Int)? = nil,
+    hidden ownHidden: ((_ width: Int) throws -> Int)? = nil
   ) throws -> ModelShape {
     let width = try count("hidden_size")
     let heads = try count("num_attention_heads")
     let layers = try layerCount("num_hidden_layers")
-    let keyValueHeads = try optionalCount("num_key_value_heads") ?? heads
+    let keyValueHeads = try own?(heads) ?? optionalCount("num_key_value_heads") ?? heads
     let headWidth = try optionalCount("head_dim") ?? ownWidth ?? (width / heads)
     guard heads % keyValueHeads == 0 else {
       throw bad(
@@ -23,7 +25,8 @@ extension ConfigurationReader {
     }
     return ModelShape(
       architecture: architecture, layers: layers, width: width, heads: heads,
-      keyValueHeads: keyValueHeads, headWidth: headWidth, hidden: try count("intermediate_size"),
+      keyValueHeads: keyValueHeads, headWidth: headWidth,
+      hidden: try ownHidden?(width) ?? count("intermediate_size"),
       vocabulary: try count("vocab_size"),
       contextLength: try optionalCount("max_position_embeddings") ?? contextLength ?? 2048)
   }
@@ -37,41 +40,43 @@ extension ConfigurationReader {
     return known
   }
 
-  /// θ and its scaling, in the spelling of transformers 4 (`rope_theta`, `rope_scaling`) or 5
-  /// (`rope_parameters`).
-  func rotary(width: Int, base defaultBase: Double = 10_000) throws -> RotaryEmbedding {
-    let topBase = try optionalNumber("rope_theta")
-    let key = value("rope_parameters") == nil ? "rope_scaling" : "rope_parameters"
-    let alternative = value("rope_scaling")
-    guard let value = value("rope_parameters") ?? alternative else {
-      return RotaryEmbedding(width: width, base: topBase ?? defaultBase)
+  /// Which layers see through a window: as `layer_types` says, or else by a rule.
+  func slidingLayers(_ layers: Int, otherwise slides: (Int) -> Bool) throws -> [Bool] {
+    guard let value = value("layer_types") else { return (0..<layers).map(slides) }
+    let kinds = value.array?.map(\.string) ?? []
+    guard kinds.count == layers else {
+      throw bad("layer_types", value, "one kind for each of the \(layers) layers is expected")
     }
-    guard let object = value.object else { throw bad(key, value, "an object is expected") }
-    let inner = ConfigurationReader(
-      object.members.map { ("\(key).\($0.key)", $0.value) }, file: file, exempt: exempt)
-    let base = try inner.optionalNumber("\(key).rope_theta") ?? topBase ?? defaultBase
-    let scaling = try inner.scaling(key)
-    try inner.finish()
-    return RotaryEmbedding(width: width, base: base, scaling: scaling)
+    return try kinds.map { kind in
+      switch kind {
+      case "sliding_attention": true
+      case "full_attention": false
+      default:
+        throw bad(
+          "layer_types", .string(kind ?? ""),
+          "Telescope computes full_attention and sliding_attention")
+      }
+    }
   }
 
-  /// The scaling that an object of rope settings describes.
-  private func scaling(_ key: String) throws -> RotaryEmbedding.Scaling {
-    let kind = try string("\(key).rope_type") ?? string("\(key).type") ?? "default"
-    ignore(["\(key).type", "\(key).rope_type"])
-    switch kind {
-    case "default": return .none
-    case "linear": return .linear(factor: try number("\(key).factor"))
-    case "llama3":
-      return .llama3(
-        factor: try number("\(key).factor"),
-        low: try number("\(key).low_freq_factor"),
-        high: try number("\(key).high_freq_factor"),
-        originalContext: try number("\(key).original_max_position_embeddings"))
-    default:
-      throw bad(
-        "\(key).rope_type", .string(kind), "Telescope computes default, linear and llama3")
-    }
+  /// The window of each layer, where `layer_types` or a rule says which layers have one.
+  func windows(
+    _ window: Int?, layers: Int, where slides: (Int) -> Bool
+  ) throws -> [Int?] {
+    try slidingLayers(layers, otherwise: slides).map { $0 ? window : nil }
+  }
+
+  /// How far back a query sees: null for all the way, and 4096 where the key is not there.
+  func slidingWindow() throws -> Int? {
+    has("sliding_window") ? try optionalCount("sliding_window") : 4096
+  }
+
+  /// Ends the reading of a configuration, whose bookkeeping is not looked at.
+  ///
+  /// - Throws: `ModelError` naming every key that nobody asked for.
+  func finishIgnoringBookkeeping() throws {
+    ignoreBookkeeping()
+    try finish()
   }
 
   /// Training settings, bookkeeping, and switches of other software: none changes the forward pass.

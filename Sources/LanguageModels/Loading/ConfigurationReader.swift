@@ -48,6 +48,15 @@ final class ConfigurationReader {
     return number
   }
 
+  /// A whole number of at least 0, or nil if absent.
+  func wholeNumber(_ key: String) throws -> Int? {
+    guard let value = value(key) else { return nil }
+    guard let number = value.integer, number >= 0, number <= 1 << 31 else {
+      throw bad(key, value, "a whole number from 0 to 2147483648 is expected")
+    }
+    return number
+  }
+
   /// The number of blocks: a count that no file may make absurd, since work is done for each.
   func layerCount(_ key: String) throws -> Int {
     let layers = try count(key)

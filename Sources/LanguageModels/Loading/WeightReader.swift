@@ -77,6 +77,10 @@ final class WeightReader {
     var includesOne = false
     /// Whether the file holds the transpose of Hugging Face's matrix.
     var isTurned = false
+    /// Whether the file's rows stand in the model's order, where Hugging Face's are picked.
+    var isOrdered = false
+    /// Whether the file holds −eʷ where Hugging Face's has w.
+    var isNegativeExponential = false
   }
 
   /// A weight, or rows of one, as the model uses it.
@@ -84,6 +88,16 @@ final class WeightReader {
     var name: String
     var shape: [Int]
     var order = RowOrder.plain
+    /// The shape of the stored tensor, where it is more than the matrix whose rows are picked.
+    var stored: [Int]?
+
+    /// One of the matrices that a tensor of three dimensions holds.
+    static func slab(_ name: String, _ shape: [Int], _ index: Int, of count: Int) -> Part {
+      let rows = shape[0]
+      return Part(
+        name: name, shape: shape,
+        order: .picked(from: count * rows) { index * rows + $0 }, stored: [count] + shape)
+    }
   }
 
   /// Where the file keeps a weight; the oldest checkpoints call a norm's weight gamma and its bias beta.
@@ -116,6 +130,12 @@ final class WeightReader {
       ? tensor(name, shape) : tensor(name, shape.reversed()).transposed(0, 1).contiguous
   }
 
+  /// −eʷ for a weight w.
+  func negativeExponential(_ name: String, _ shape: [Int]) -> Tensor {
+    let made = tensor(name, shape)
+    return translation(name).isNegativeExponential ? made : -made.exp
+  }
+
   /// Weights joined along their first dimension, so that one product serves all.
   func stacked(_ parts: [Part]) -> Tensor {
     guard let first = parts.first else { return Tensor(repeating: 0, [0]) }
@@ -136,9 +156,11 @@ final class WeightReader {
       if let headWidth = place.interleavedHeadWidth {
         order = .interleavedPairs(headWidth: headWidth, rows: part.shape[0])
       }
-      var expected = part.shape
-      if case .picked(let all, _) = order { expected[0] = all }
-      guard tensor.shape == expected else {
+      if place.isOrdered { order = .plain }
+      var expected = part.stored ?? part.shape
+      if part.stored == nil, case .picked(let all, _) = order { expected[0] = all }
+      // Sizes of 1 say nothing of the order of the numbers, and formats differ in them.
+      guard tensor.shape.filter({ $0 != 1 }) == expected.filter({ $0 != 1 }) else {
         problems.append("tensor '\(place.name)' is \(tensor.shape); expected \(expected)")
         continue
       }

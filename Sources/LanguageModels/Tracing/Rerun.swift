@@ -48,7 +48,8 @@ extension LanguageModel {
         "A rerun needs positions from 0 to \(ids.count - 1), where the text is; it was asked for "
           + "\(chosen.isEmpty ? "none" : chosen.map(String.init).joined(separator: ", ")).")
     }
-    let cache = KeyValueCache(layers: shape.layers, capacity: last + 1)
+    let cache = KeyValueCache(
+      layers: shape.layers, capacity: last + 1, keepingStatesOf: Set(chosen))
     var states: [Tensor] = []
     let entering = Set((0..<shape.layers).map { Site.residual($0, .before) })
     let observed = Pass(sites: entering.union(pass.sites)) { site, value in
@@ -91,7 +92,8 @@ extension LanguageModel {
     return try withEngineErrors {
       let past = KeyValueCache(firstOf: context.cache, position)
       let rows = Positions(
-        alternatives: max(1, min(rowsAtOnce, replacements.count)), at: position, type, on: device)
+        alternatives: max(1, min(rowsAtOnce, replacements.count)), at: position,
+        of: past.textLength, type, on: device)
       let rerun = JoiningRows(model: model, axis: 1, cache: past) { rows.first($0) }
       return rerun.run(replacements, rowsAtOnce: max(1, rowsAtOnce)) {
         context.states[$0].slice(place..<place + 1, along: 1)

@@ -48,13 +48,18 @@ extension LanguageModel {
   ///   - pass: what else is seen or replaced.
   /// - Returns: the residual stream before the final norm, and the values at `sites`.
   /// - Throws: `ModelError` for an id, a length or a site that the model does not have, and for a
-  ///   cache with a model that reads both ways; `EngineError` when memory runs out.
+  ///   cache with a model that reads both ways or of a text whose length turned its keys otherwise;
+  ///   `EngineError` when memory runs out.
   /// - Complexity: one forward pass.
   public func run(
     _ ids: [[Int]], capturing sites: Set<Site> = [], cache: KeyValueCache? = nil,
     pass: Pass = .plain
   ) throws -> Run {
-    try check(ids, after: cache?.length ?? 0)
+    let past = cache?.length ?? 0
+    try check(ids, after: past)
+    if let held = cache?.textLength, past > 0, !keepsKeys(from: held, to: past + ids[0].count) {
+      throw ModelError.lengthChangesKeys(from: held, to: past + ids[0].count)
+    }
     if cache != nil && !isCausal { throw ModelError.readsBothWays(shape.architecture) }
     try check(sites.union(pass.sites))
     var activations = Activations()

@@ -48,7 +48,8 @@ public enum Site: Hashable, Sendable {
   public enum FeedForwardPart: String, Hashable, Sendable, CaseIterable {
     /// The logits by which a mixture chooses experts: [batch, position, experts].
     case router
-    /// What each expert adds, zero where it is not chosen: [batch, position, experts, width].
+    /// What each expert adds, zero where it is not chosen, and last what an expert adds that all
+    /// tokens share, where there is one: [batch, position, experts, width].
     case experts
     /// The gate before its activation, where there is one: [batch, position, hidden].
     case gate
