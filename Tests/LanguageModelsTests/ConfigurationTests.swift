@@ -78,6 +78,66 @@ struct ConfigurationTests {
     #expect(try message("llama-grouped-untied", [(old, new)]) == "model/config.json: " + expected)
   }
 
+  @Test(
+    "Encoders",
+    arguments: [
+      (
+        "bert", "\"absolute\"", "\"relative_key\"",
+        "'position_embedding_type' is 'relative_key'; Telescope computes absolute positions here."
+      ),
+      (
+        "bert", "\"gradient_checkpointing\": false", "\"is_decoder\": true",
+        "'is_decoder' is true; Telescope runs this family as an encoder."
+      ),
+      (
+        "electra-generator", "\"gradient_checkpointing\": false", "\"add_cross_attention\": true",
+        "'add_cross_attention' is true; Telescope runs the encoder alone."
+      ),
+      (
+        "roberta", "\"gradient_checkpointing\": false", "\"pruned_heads\": {\"0\": [1]}",
+        "'pruned_heads' is an object; Telescope reads models with all their heads."
+      ),
+      (
+        "distilbert", "\"n_heads\": 4", "\"n_heads\": 5", "'n_heads' is 5; it must divide dim, 24."
+      ),
+      (
+        "roberta", "\"pad_token_id\": 1", "\"pad_token_id\": 30",
+        "'max_position_embeddings' is 26; the first 31 are not for tokens, so more are expected."
+      ),
+      (
+        "roberta", "\"pad_token_id\": 1", "\"pad_token_id\": -1",
+        "'pad_token_id' is -1; a token's number is expected."
+      ),
+      (
+        "mpnet", "\"relative_attention_num_buckets\": 32", "\"relative_attention_num_buckets\": 16",
+        "'relative_attention_num_buckets' is 16; the published code computes 32 whatever is stated, "
+          + "and so does Telescope."
+      ),
+      (
+        "albert", "\"num_hidden_groups\": 1", "\"num_hidden_groups\": 4",
+        "'num_hidden_groups' is 4; at most num_hidden_layers, 3, are expected."
+      ),
+      (
+        "albert", "\"inner_group_num\": 1", "\"inner_group_num\": 3334",
+        "'inner_group_num' is 3334; at most 10000 layers are expected."
+      ),
+    ])
+  func encoders(name: String, old: String, new: String, expected: String) throws {
+    #expect(try message(name, [(old, new)]) == "model/config.json: " + expected)
+  }
+
+  @Test("A head that the configuration promises and the weights lack")
+  func promisedHead() throws {
+    let missing = [
+      "transform.dense.weight", "transform.dense.bias", "transform.LayerNorm.weight",
+      "transform.LayerNorm.bias", "bias",
+    ].map { "tensor 'cls.predictions.\($0)' is missing" }
+    #expect(
+      try message("bert-headless", [("BertModel", "BertForMaskedLM")])
+        == "model: \(missing.joined(separator: "; ")). The weights and the configuration are from "
+        + "different models, or the file is incomplete.")
+  }
+
   @Test("A key that the person vouches for is passed over, inside rope settings too")
   func vouched() throws {
     let changes = [

@@ -12,8 +12,10 @@ package struct Embedding {
   var scale = 1.0
   /// P: [rows, width].
   var positions: Tensor?
-  /// The token that counts no position, where there is one: it takes the row of its own number, and
-  /// the others, in order, those after that (RoBERTa). Else a position's row is its number.
+  /// The token that counts no position, where there is one (RoBERTa).
+  ///
+  /// It takes the row of its own number, and the others, in order, those after that. Where there is
+  /// none, a position's row is its number.
   var padding: Int?
   /// T[0], the vector of the first of a pair's two texts: [width].
   var firstText: Tensor?

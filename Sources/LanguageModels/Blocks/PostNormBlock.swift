@@ -1,6 +1,6 @@
 package import Tensors
 
-/// Branches that read the stream and are normalised together with it (Vaswani and others 2017; BERT):
+/// Branches that read the stream and are normalised together with it (Vaswani and others 2017; BERT).
 ///
 ///     x ← N₁(x + attention(x));   x ← N₂(x + feedForward(x))
 ///

@@ -1,5 +1,5 @@
 internal import Foundation
-internal import Tensors
+package import Tensors
 
 /// Numbers added to attention scores, by head and by how far key and query lie apart (Raffel and
 /// others 2020): near distances have a bucket each, far ones share buckets that grow with their logarithm.
@@ -13,12 +13,19 @@ package struct RelativeBias {
   /// Which table this is, among those of the model.
   var number = 0
 
+  /// Describes a bias.
+  package init(table: Tensor, farthest: Int, number: Int = 0) {
+    self.table = table
+    self.farthest = farthest
+    self.number = number
+  }
+
   private var buckets: Int { table.size(0) }
 
   /// The bucket of a key that lies `distance` behind the query (negative: ahead of it).
   ///
   /// Half of the buckets are for keys ahead. Of each half, half are for single distances.
-  func bucket(_ distance: Int) -> Int {
+  package func bucket(_ distance: Int) -> Int {
     let half = buckets / 2
     let side = distance < 0 ? half : 0
     let far = abs(distance)
@@ -31,7 +38,7 @@ package struct RelativeBias {
   }
 
   /// [1, heads, query, key] for a text of so many tokens.
-  func values(_ count: Int) -> Tensor {
+  package func values(_ count: Int) -> Tensor {
     let rows = (0..<count).flatMap { query in (0..<count).map { bucket(query - $0) } }
     return table.selecting(rows, along: 0).reshaped([1, count, count, table.size(1)])
       .transposed(2, 3).transposed(1, 2)

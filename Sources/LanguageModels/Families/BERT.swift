@@ -46,7 +46,8 @@ extension Family {
     // Poolers, and the heads of other tasks; GGUF names a classifier `cls`.
     try weights.finish {
       ["pooler.", "embeddings.position_ids"].contains(where: $0.trimmed(body.prefix).hasPrefix)
-        || ["cls.seq_relationship.", "classifier.", "qa_outputs.", "cls.output.", "cls.weight",
+        || [
+          "cls.seq_relationship.", "classifier.", "qa_outputs.", "cls.output.", "cls.weight",
           "cls.bias",
         ].contains(where: $0.hasPrefix)
     }
@@ -100,11 +101,7 @@ extension Family {
 extension WeightReader {
   /// BERT's embedding: tokens, positions, the first text's vector where there are types, and a norm.
   ///
-  /// - Parameters:
-  ///   - scope: `embeddings`.
-  ///   - width: of the vectors, which is not the stream's in every family.
-  ///   - types: how many text types have a vector.
-  ///   - padding: the token that counts no position.
+  /// Its `width` is not the stream's in every family; a `padding` token counts no position.
   func bertEmbedding(
     _ scope: WeightScope, _ shape: ModelShape, width: Int, _ epsilon: Double, types: Int?,
     padding: Int? = nil

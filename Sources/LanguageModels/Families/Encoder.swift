@@ -41,7 +41,8 @@ struct PostNormLayers {
     return PostNormBlock(
       attention: Attention(
         input: weights.joined(
-          [(names.query, width), (names.key, width), (names.value, width)], from: width, bias: true),
+          [(names.query, width), (names.key, width), (names.value, width)], from: width,
+          bias: true),
         output: weights.linear(names.output, width, from: width, bias: true), heads: shape.heads,
         keyValueHeads: shape.heads, headWidth: shape.headWidth, bias: bias),
       attentionNorm: weights.layerNorm(names.attentionNorm, width, epsilon),
@@ -75,10 +76,7 @@ extension WeightReader {
 
   /// The masked-language-model head, where the checkpoint or its configuration says that there is one.
   ///
-  /// - Parameters:
-  ///   - names: of its weights.
-  ///   - width: of the residual stream.
-  ///   - embedding: [vocabulary, the width in which the head normalises].
+  /// It takes the residual stream of `width` and normalises in the width of the embedding.
   func maskedHead(
     _ names: MaskedHeadNames, _ reader: ConfigurationReader, width: Int, epsilon: Double,
     activation: Activation, tiedTo embedding: Tensor, _ tied: Bool
@@ -102,10 +100,7 @@ extension WeightReader {
 }
 
 extension ConfigurationReader {
-  /// The sizes of an encoder in the usual keys.
-  ///
-  /// - Parameter unused: rows of the position table that no text's token takes.
-  /// - Throws: `ModelError` for a key that is missing or contradicts another.
+  /// The sizes of an encoder in the usual keys, with a position table whose first rows no text takes.
   func encoderShape(_ architecture: String, unusedPositions unused: Int = 0) throws -> ModelShape {
     try encoderShape(
       architecture, width: "hidden_size", heads: "num_attention_heads",
@@ -114,8 +109,8 @@ extension ConfigurationReader {
 
   /// The sizes of an encoder in these keys.
   func encoderShape(
-    _ architecture: String, width widthKey: String, heads headsKey: String, layers layersKey: String,
-    hidden hiddenKey: String, unusedPositions unused: Int = 0
+    _ architecture: String, width widthKey: String, heads headsKey: String,
+    layers layersKey: String, hidden hiddenKey: String, unusedPositions unused: Int = 0
   ) throws -> ModelShape {
     let width = try count(widthKey)
     let heads = try count(headsKey)
