@@ -79,35 +79,30 @@ def recording(model, record):
     assert len(seen) == len(model.encoder.block), "an attention module did not run"
 
 
-def attention_class(model):
-    return type(model.encoder.block[0].layer[0].SelfAttention)
+def first_attention(model):
+    """The module that makes the bias of all blocks."""
+    return model.encoder.block[0].layer[0].SelfAttention
 
 
 def biased_by(change):
-    """`change(bias, query, key)` takes the place of the bias [1, heads, query, key]."""
+    """`change(bias)` takes the place of the bias [1, heads, query, key]."""
 
-    def around(model):
-        kind = attention_class(model)
-        right = kind.compute_bias
+    def edit(model):
+        right = first_attention(model).compute_bias
+        first_attention(model).compute_bias = lambda *a, **options: change(right(*a, **options))
 
-        def compute(self, count, length, **options):
-            return change(right(self, count, length, **options))
-
-        return replaced(kind, compute_bias=compute)
-
-    return Mistake(around=around)
+    return Mistake(model=edit)
 
 
 def bucketed_by(**changes):
     """Distances are put into buckets by other rules."""
 
-    def around(model):
-        kind = attention_class(model)
-        right = kind._relative_position_bucket
+    def edit(model):
+        right = first_attention(model)._relative_position_bucket
         other = lambda distance, **rules: right(distance, **(rules | changes))
-        return replaced(kind, _relative_position_bucket=staticmethod(other))
+        first_attention(model)._relative_position_bucket = other
 
-    return Mistake(around=around)
+    return Mistake(model=edit)
 
 
 def scaled(state):
@@ -143,7 +138,9 @@ def mistakes(config):
 
 
 def draw(name, noise):
-    """Queries for scores that are not scaled, and a bias as large as what it is added to."""
+    """Scores that are not scaled need small queries, and a bias as large; norms need large words."""
+    if name in ("shared.weight", "encoder.embed_tokens.weight"):
+        return noise
     if name.endswith("SelfAttention.q.weight"):
         return 0.08 * noise
     return noise if name.endswith("relative_attention_bias.weight") else None
