@@ -1,4 +1,4 @@
-package import Tensors
+internal import Tensors
 
 /// What the first block receives: tokens' vectors, with what else a family puts there.
 ///
