@@ -1,7 +1,10 @@
+#define _DEFAULT_SOURCE 1  // signals, where the compiler is asked for plain C
+
 #include "ccurl.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -140,6 +143,25 @@ static ccurl_outcome outcome(int code) {
   }
 }
 
+// Writing to a connection that the other side has closed raises SIGPIPE, in TLS libraries too. It is
+// held back from this thread meanwhile, and taken away if it came.
+static int perform_without_sigpipe(void *handle) {
+  sigset_t pipe, old, pending;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  sigpending(&pending);
+  int was_pending = sigismember(&pending, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe, &old);
+  int code = curl.easy_perform(handle);
+  sigpending(&pending);
+  if (!was_pending && sigismember(&pending, SIGPIPE)) {
+    int signal;
+    sigwait(&pipe, &signal);
+  }
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  return code;
+}
+
 ccurl_outcome ccurl_perform(
     const ccurl_request *request, long *status, char *error, size_t capacity) {
   *status = 0;
@@ -179,7 +201,7 @@ ccurl_outcome ccurl_perform(
   if (request->certificates) SET(OPTION_CAINFO, request->certificates);
 #undef SET
 
-  int code = failed ? -1 : curl.easy_perform(handle);
+  int code = failed ? -1 : perform_without_sigpipe(handle);
   if (!failed) {
     curl.easy_getinfo(handle, INFO_RESPONSE_CODE, status);
     if (code != 0) {

@@ -32,7 +32,7 @@ struct ModelConvertTests {
     let out = (folder / "out").path
     let outcome = try Command.run(["model", "convert", model.path, out])
     #expect(outcome.code == 0)
-    #expect(outcome.text == "\(model.name) · 20 tensors · 45 kB in 1 file\n")
+    #expect(outcome.text == "\(model.name) · 20 tensors · 44 kB in 1 file\n")
     #expect(
       outcome.errors
         == "Tied weights are written once, without lm_head.weight\nWrote \(out)\n")

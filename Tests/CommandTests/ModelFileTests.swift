@@ -22,7 +22,7 @@ struct ModelFileTests {
     try expectFailure(
       ["explain", "--model", folder.path, "hi"], 66,
       "\(folder.path): the folder has neither model.safetensors, nor model.safetensors.index.json, "
-        + "nor a GGUF file; name a folder with a model.")
+        + "nor pytorch_model.bin, nor a GGUF file; name a folder with a model.")
     try expectFailure(
       ["explain", "--model", "/dev/null", "hi"], 66,
       "/dev/null: this is no regular file where a file is needed; name a file in its place.")
@@ -46,7 +46,7 @@ struct ModelFileTests {
     try FileManager.default.removeItem(at: model.folder / "config.json")
     try expectFailure(
       ["explain", "--model", model.path, "hi"], 66,
-      "\(model.path)/config.json: there is no such file, and safetensors do not say what model they "
+      "\(model.path)/config.json: there is no such file, and weights alone do not say what model they "
         + "are; put the model's config.json there.")
   }
 
@@ -57,8 +57,8 @@ struct ModelFileTests {
     try Data("GGML, or was it GGUF?".utf8).write(to: file)
     try expectFailure(
       ["explain", "--model", file.path, "hi"], 65,
-      "\(file.path): the file is neither GGUF nor safetensors; name a model file, or download it "
-        + "again.")
+      "\(file.path): the file is neither GGUF, nor safetensors, nor one of torch.save; name a model "
+        + "file, or download it again.")
   }
 
   @Test("A truncated file is bad data: 65")
