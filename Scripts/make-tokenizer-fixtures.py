@@ -255,7 +255,7 @@ def encode(tokenizer, lines):
 
 def write_minilm(folder, lines, path):
     if path.exists():
-        write(folder / "minilm.reference.json", results(json.loads(path.read_text(encoding="utf-8")), lines))
+        write(folder / "minilm.reference.json", results({**json.loads(path.read_text(encoding="utf-8")), "truncation": None, "padding": None}, lines))
 
 
 def write(path, value, **options):

@@ -46,7 +46,8 @@ struct AddedTokens: Sendable {
     var index = part.lowerBound
     text.withUnsafeBufferPointer { bytes in
       while index < part.upperBound {
-        guard begins[Int(bytes[index])], let (number, end) = trie.longest(bytes, index..<part.upperBound)
+        guard begins[Int(bytes[index])],
+          let (number, end) = trie.longest(bytes, index..<part.upperBound)
         else {
           index += 1
           continue

@@ -48,7 +48,8 @@ extension Tokenizer {
   /// - Throws: What is missing or contradictory, or a part that Telescope does not know.
   public init(
     json: some Collection<UInt8>, configuration: (some Collection<UInt8>)? = [UInt8]?.none,
-    specialTokens: (some Collection<UInt8>)? = [UInt8]?.none, chatTemplate: String? = nil, file: String = "tokenizer.json"
+    specialTokens: (some Collection<UInt8>)? = [UInt8]?.none, chatTemplate: String? = nil,
+    file: String = "tokenizer.json"
   ) throws(TokenizationError) {
     let reader = TokenizerFile(file: file, root: try Self.parse(json, file))
     var parts = try reader.parts()

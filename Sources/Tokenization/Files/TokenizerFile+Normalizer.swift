@@ -48,7 +48,8 @@ extension TokenizerFile {
     case let other:
       throw unsupported(
         part, other,
-        known: "BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Nmt, Precompiled, Prepend, Replace, "
+        known:
+          "BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Nmt, Precompiled, Prepend, Replace, "
           + "Sequence, Strip and StripAccents")
     }
   }

@@ -84,14 +84,18 @@ enum NormalizingStep: Sendable, Equatable {
           ? !(0x41...0x5A).contains(scalar.value) : !scalar.properties.changesWhenLowercased
       }
     case .dropMarks:
-      return Self.rewrite(text, part) { _, _, _ in } unless: { !$0.isMark }
+      return Self.rewrite(text, part) { _, _, _ in
+      } unless: {
+        !$0.isMark
+      }
     case .dropNonspacingMarks:
-      return Self.rewrite(text, part) { _, _, _ in } unless: {
+      return Self.rewrite(text, part) { _, _, _ in
+      } unless: {
         $0.value < 0x300 || $0.properties.generalCategory != .nonspacingMark
       }
     case .clean:
       return Self.rewrite(text, part) { scalar, range, writer in
-        if scalar.isSpace { writer.write(" ", for: range) }
+        if !Self.isCleaned(scalar) { writer.write(" ", for: range) }
       } unless: {
         $0 == " " || !$0.isSpace && !Self.isCleaned($0)
       }
@@ -183,9 +187,12 @@ enum NormalizingStep: Sendable, Equatable {
 
   // MARK: Which characters
 
-  /// Whether BERT drops a character that is no white space.
+  /// Whether BERT drops a character: controls, but for the tabulator and line breaks.
   private static func isCleaned(_ scalar: Unicode.Scalar) -> Bool {
-    if scalar.value < 0x80 { return scalar.value < 0x20 || scalar.value == 0x7F }
+    if scalar.value < 0x80 {
+      return scalar.value < 0x20 && scalar != "\t" && scalar != "\n" && scalar != "\r"
+        || scalar.value == 0x7F
+    }
     if scalar.value == 0xFFFD { return true }
     switch scalar.properties.generalCategory {
     case .control, .format, .privateUse: return true

@@ -31,7 +31,7 @@ struct PieceMerger: PieceTokenizer {
       return
     }
     symbols.removeAll(keepingCapacity: true)
-    switch (model.alphabet, model.order) {
+    switch (model.alphabet, model.isRanked) {
     case (.bytes(let tokens), _):
       for index in piece {
         let id = tokens[Int(bytes[index])]
@@ -42,11 +42,11 @@ struct PieceMerger: PieceTokenizer {
         }
       }
       merge(bytes, into: &output)
-    case (.characters, .merges):
+    case (.characters, false):
       appendCharacters(bytes, piece)
       resolve(bytes, symbols[...], omitted: &omitted) { symbols = $0 }
       merge(bytes, into: &output)
-    case (.characters, .ranks):
+    case (.characters, true):
       // What has no token by itself may still be part of one.
       appendCharacters(bytes, piece)
       let start = output.count
@@ -123,15 +123,11 @@ struct PieceMerger: PieceTokenizer {
   private func pair(
     _ bytes: UnsafeBufferPointer<UInt8>, _ left: TokenSpan, _ right: TokenSpan
   ) -> MergeTable.Merge {
-    switch model.order {
-    case .merges(let table):
-      return table.merge(left.id, right.id)
-    case .ranks(let ranks):
-      let joined = UnsafeBufferPointer(rebasing: bytes[left.start..<right.end])
-      guard let id = model.table.spellings.number(of: joined), ranks[id] != PairModel.absent
-      else { return MergeTable.none }
-      return UInt64(ranks[id]) << 32 | UInt64(id)
-    }
+    guard model.isRanked else { return model.merges.merge(left.id, right.id) }
+    let joined = UnsafeBufferPointer(rebasing: bytes[left.start..<right.end])
+    guard let id = model.table.spellings.number(of: joined), model.ranks[id] != PairModel.absent
+    else { return MergeTable.none }
+    return UInt64(model.ranks[id]) << 32 | UInt64(id)
   }
 
   private mutating func merge(
