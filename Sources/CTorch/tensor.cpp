@@ -170,6 +170,10 @@ int ct_repeat_interleave(ct_tensor x, int64_t times, int64_t dimension, ct_tenso
   return guard([&] { *out = box(x->value.repeat_interleave(times, dimension)); });
 }
 
+int ct_expand(ct_tensor x, const int64_t *shape, int rank, ct_tensor *out) {
+  return guard([&] { *out = box(x->value.expand(at::IntArrayRef(shape, rank))); });
+}
+
 int ct_index_select(ct_tensor x, int64_t dimension, ct_tensor index, ct_tensor *out) {
   return guard([&] { *out = box(x->value.index_select(dimension, index->value)); });
 }

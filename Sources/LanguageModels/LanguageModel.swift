@@ -1,15 +1,22 @@
 public import Tensors
 
-/// A transformer that predicts tokens: its sizes, its sites, its blocks and its readout.
+/// A network over tokens: its sizes, its sites, its blocks and, where it has one, its head.
 public protocol LanguageModel {
   /// The sizes.
   var shape: ModelShape { get }
   /// The sites that a pass can visit.
   var sites: Set<Site> { get }
-  /// The final norm and the head.
-  var unembedding: Unembedding { get }
+  /// What turns the residual stream into logits; nil for an encoder without one.
+  var head: Unembedding? { get }
+  /// Whether positions see only those before them, so that logits are of the next token; otherwise
+  /// they are of the position's own.
+  var isCausal: Bool { get }
+  /// The element type of the weights.
+  var type: ScalarType { get }
+  /// Where the weights are.
+  var device: Device { get }
 
-  /// The residual stream that the final norm receives, [batch, position, width].
+  /// The residual stream that the head receives, [batch, position, width].
   ///
   /// For use through `run`, which checks ids and sites first.
   func forward(_ ids: [[Int]], cache: KeyValueCache?, pass: Pass) -> Tensor
@@ -19,9 +26,9 @@ public protocol LanguageModel {
   func branches(of layer: Int) -> BlockBranches?
 }
 
-/// A model whose blocks see other positions through causal attention alone, so that it can be run
-/// again in part: from any block on, at one position or at all.
-public protocol Decoder: LanguageModel {
+/// A model that can be run again in part: from any block on, and, where positions see only those
+/// before them, at one position.
+public protocol BlockwiseModel: LanguageModel {
   /// What the first block receives: [batch, position, width], for tokens that stand from `start` on.
   func embed(_ ids: [[Int]], from start: Int, pass: Pass) -> Tensor
 
@@ -33,16 +40,21 @@ public protocol Decoder: LanguageModel {
   ) -> Tensor
 }
 
-extension Decoder {
-  /// The residual stream before the final norm: the embedding, then every block.
+extension BlockwiseModel {
+  /// The residual stream before the head: the embedding, then every block.
   public func forward(_ ids: [[Int]], cache: KeyValueCache?, pass: Pass) -> Tensor {
     let past = cache?.length ?? 0
     let count = ids[0].count
-    let positions = Positions(past..<past + count, type, on: device)
     let x = blocks(
-      0..<shape.layers, embed(ids, from: past, pass: pass), positions, cache: cache, pass: pass)
+      0..<shape.layers, embed(ids, from: past, pass: pass), positions(past..<past + count),
+      cache: cache, pass: pass)
     cache?.advance(by: count)
     return x
+  }
+
+  /// Where the rows of a text stand.
+  func positions(_ range: Range<Int>) -> Positions {
+    isCausal ? Positions(range, type, on: device) : Positions(both: range.count, type, on: device)
   }
 }
 
@@ -72,21 +84,16 @@ extension LanguageModel {
   /// No rule.
   public func branches(of layer: Int) -> BlockBranches? { nil }
 
-  /// The element type of the weights.
+  /// Decoders are what most models are.
+  public var isCausal: Bool { true }
+  /// That of the head's weights.
   public var type: ScalarType { unembedding.weight.type }
-  /// Where the weights are.
+  /// That of the head's weights.
   public var device: Device { unembedding.weight.device }
 
-  /// The sites of a block-structured decoder; `gated` tells whether its feed-forward has a gate.
-  static func decoderSites(layers: Int, gated: Bool) -> Set<Site> {
-    var sites: Set<Site> = [.embedding, .finalNorm, .logits]
-    for layer in 0..<layers {
-      sites.formUnion(Site.Moment.allCases.map { .residual(layer, $0) })
-      sites.formUnion(Site.AttentionPart.allCases.map { .attention(layer, $0) })
-      sites.formUnion(
-        Site.FeedForwardPart.allCases.filter { gated || $0 != .gate }
-          .map { .feedForward(layer, $0) })
-    }
-    return sites
+  /// The head of a model that has one, which is checked where a model is loaded or a method begins.
+  public var unembedding: Unembedding {
+    guard let head else { preconditionFailure("\(shape.architecture) has no language-model head") }
+    return head
   }
 }

@@ -51,6 +51,11 @@ public struct JSONObject: Sendable {
 
   init(members: [Member]) { self.members = members }
 
+  /// An object of these members, in this order; the keys differ.
+  public init(_ members: [(key: String, value: JSON)]) {
+    self.members = members.map { Member(key: $0.key, value: $0.value) }
+  }
+
   /// The number of members.
   public var count: Int { members.count }
 
@@ -162,4 +167,9 @@ public struct ExactString: Hashable, Sendable {
 /// Whether two strings have the same UTF-8 bytes.
 func exactlyEqual(_ left: String, _ right: String) -> Bool {
   left.utf8.count == right.utf8.count && left.utf8.elementsEqual(right.utf8)
+}
+
+extension JSONObject: ExpressibleByDictionaryLiteral {
+  /// An object of these members, in this order; the keys differ.
+  public init(dictionaryLiteral elements: (String, JSON)...) { self.init(elements) }
 }

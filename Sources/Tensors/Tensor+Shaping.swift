@@ -32,6 +32,12 @@ extension Tensor {
     Tensor { ct_repeat_interleave(handle, Int64(times), Int64(dimension), $0) }
   }
 
+  /// The same elements in a larger shape: sizes of 1 are repeated, without taking memory; a view.
+  public func expanded(_ shape: [Int]) -> Tensor {
+    let sizes = shape.map(Int64.init)
+    return Tensor { ct_expand(handle, sizes, Int32(sizes.count), $0) }
+  }
+
   /// The chosen indices of a dimension, in the order given.
   public func selecting(_ indices: [Int], along dimension: Int) -> Tensor {
     let index = Tensor(indices: indices, on: device)

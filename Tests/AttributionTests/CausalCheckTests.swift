@@ -170,12 +170,12 @@ struct CausalCheckTests {
 
   /// A model whose branches are said to pass through norms of their own; only what is predicted
   /// depends on that.
-  private struct Normed: Decoder {
-    let inner: any Decoder
+  private struct Normed: BlockwiseModel {
+    let inner: any BlockwiseModel
     let norm: Norm
     var shape: ModelShape { inner.shape }
     var sites: Set<Site> { inner.sites }
-    var unembedding: Unembedding { inner.unembedding }
+    var head: Unembedding? { inner.head }
     func embed(_ ids: [[Int]], from start: Int, pass: Pass) -> Tensor {
       inner.embed(ids, from: start, pass: pass)
     }
@@ -197,7 +197,7 @@ struct CausalCheckTests {
     "A branch's own norm maps heads and neurons at the scale of the run",
     arguments: [Norm.Kind.rms, .layer])
   func branchNorm(kind: Norm.Kind) throws {
-    let inner = try #require(try network("gpt2") as? any Decoder)
+    let inner = try #require(try network("gpt2") as? any BlockwiseModel)
     let (shape, width) = (inner.shape, inner.shape.width)
     var random = SeededGenerator(seed: 8)
     func numbers(_ count: Int) -> [Double] {
@@ -400,11 +400,11 @@ struct CausalCheckTests {
 
   @Test("What does not add to the residual stream is refused by name")
   func refusals() throws {
-    struct Opaque: Decoder {
-      let inner: any Decoder
+    struct Opaque: BlockwiseModel {
+      let inner: any BlockwiseModel
       var shape: ModelShape { inner.shape }
       var sites: Set<Site> { inner.sites }
-      var unembedding: Unembedding { inner.unembedding }
+      var head: Unembedding? { inner.head }
       func embed(_ ids: [[Int]], from start: Int, pass: Pass) -> Tensor {
         inner.embed(ids, from: start, pass: pass)
       }
@@ -415,7 +415,7 @@ struct CausalCheckTests {
         inner.blocks(range, x, positions, cache: cache, pass: pass)
       }
     }
-    let inner = try #require(try network("qwen2") as? any Decoder)
+    let inner = try #require(try network("qwen2") as? any BlockwiseModel)
     let model = Opaque(inner: inner)
     let gradients = Array(
       repeating: [Double](repeating: 1, count: inner.shape.width), count: inner.shape.layers)

@@ -110,14 +110,17 @@ struct CertifiedGradientTests {
   static func cancelling(
     _ size: Double, norm: Norm?, scale: Double
   ) throws -> any LanguageModel {
-    var model = try #require(try TreeReference.network("llama-biases") as? Llama)
+    var model = try #require(try TreeReference.network("llama-biases") as? Transformer)
     let width = model.shape.width
     var random = SeededGenerator(seed: 12)
     // Sharper outputs, so that 8 nodes are few.
-    model.unembedding.norm.weight = model.unembedding.norm.weight * 5
+    let sharper = model.unembedding.norm.weight * 5
+    model.head?.norm.weight = sharper
     for layer in model.blocks.indices {
-      model.blocks[layer].attention.outputNorm = norm
-      var output = model.blocks[layer].feedForward.output
+      var block = try #require(model.blocks[layer] as? PreNormBlock)
+      var network = try #require(block.feedForward as? FeedForward)
+      block.attention.outputNorm = norm
+      var output = network.output
       // A large direction that all neurons share, taken back by the bias.
       let run = try model.run([[3, 17, 80, 41, 5]], capturing: [.feedForward(layer, .hidden)])
       let hidden = try run.activations[.feedForward(layer, .hidden)]
@@ -129,8 +132,10 @@ struct CertifiedGradientTests {
       let bias = Tensor(direction.map { -$0 * mass }, [width], .float64)
       output.weight = (output.weight + common) * scale
       output.bias = (output.bias.map { $0 + bias } ?? bias) * scale
-      model.blocks[layer].feedForward.output = output
-      model.blocks[layer].feedForward.outputNorm = norm
+      network.output = output
+      network.outputNorm = norm
+      block.feedForward = network
+      model.blocks[layer] = block
     }
     return model
   }

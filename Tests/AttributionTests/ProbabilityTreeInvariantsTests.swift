@@ -266,11 +266,11 @@ struct ProbabilityTreeInvariantsTests {
   // MARK: - Refusals
 
   /// A model whose blocks say nothing of their branches.
-  private struct Opaque: Decoder {
-    let inner: any Decoder
+  private struct Opaque: BlockwiseModel {
+    let inner: any BlockwiseModel
     var shape: ModelShape { inner.shape }
     var sites: Set<Site> { inner.sites }
-    var unembedding: Unembedding { inner.unembedding }
+    var head: Unembedding? { inner.head }
     func embed(_ ids: [[Int]], from start: Int, pass: Pass) -> Tensor {
       inner.embed(ids, from: start, pass: pass)
     }
@@ -290,7 +290,7 @@ struct ProbabilityTreeInvariantsTests {
 
   @Test("A block without a rule is refused by name, and its layers are still explained")
   func noRule() throws {
-    let inner = try #require(try TreeReference.network("qwen2") as? any Decoder)
+    let inner = try #require(try TreeReference.network("qwen2") as? any BlockwiseModel)
     let explainer = try TreeReference.explainer(Opaque(inner: inner))
     var options = Explainer.Options()
     options.continuation = .everyToken

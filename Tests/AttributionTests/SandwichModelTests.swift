@@ -19,9 +19,9 @@ struct SandwichModelTests {
   }
 
   /// The stored model with a variant's norms and soft cap put in.
-  private func model(_ variant: JSON) throws -> Llama {
+  private func model(_ variant: JSON) throws -> Transformer {
     var model = try #require(
-      try TreeReference.network(stored["model"]?.string ?? "") as? Llama)
+      try TreeReference.network(stored["model"]?.string ?? "") as? Transformer)
     func norm(_ block: JSON, _ branch: String) -> Norm {
       func vector(_ key: String) -> Tensor? {
         (block["\(branch)_\(key)"]?.numbers).flatMap {
@@ -34,10 +34,12 @@ struct SandwichModelTests {
         bias: vector("shift"), epsilon: variant["epsilon"]?.double ?? .nan)
     }
     for (layer, block) in (variant["blocks"]?.array ?? []).enumerated() {
-      model.blocks[layer].attention.outputNorm = norm(block, "attention")
-      model.blocks[layer].feedForward.outputNorm = norm(block, "mlp")
+      var edited = try #require(model.blocks[layer] as? PreNormBlock)
+      edited.attention.outputNorm = norm(block, "attention")
+      edited.feedForward.outputNorm = norm(block, "mlp")
+      model.blocks[layer] = edited
     }
-    model.unembedding.softCap = variant["cap"]?.double
+    model.head?.softCap = variant["cap"]?.double
     return model
   }
 

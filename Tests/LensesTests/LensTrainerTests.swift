@@ -8,7 +8,7 @@ import Testing
 /// A model whose blocks are affine maps, r ← r + B r + c: what translators must find is known.
 private struct AffineModel: LanguageModel {
   let shape: ModelShape
-  let unembedding: Unembedding
+  let head: Unembedding?
   let embedding: Tensor
   let maps: [Map]
   var sites: Set<Site> {
@@ -19,7 +19,7 @@ private struct AffineModel: LanguageModel {
     var shape = try sixLayers().model.shape
     (shape.width, shape.layers, shape.vocabulary) = (width, layers, vocabulary)
     self.shape = shape
-    unembedding = Unembedding(
+    head = Unembedding(
       norm: Norm(
         kind: .rms, weight: Tensor(noise(width, seed: 1).map { 1 + 0.3 * $0 }, [width], .float64),
         bias: nil, epsilon: 1e-6),

@@ -71,6 +71,8 @@ int ct_transpose(ct_tensor x, int64_t a, int64_t b, ct_tensor *out);
 int ct_narrow(ct_tensor x, int64_t dimension, int64_t start, int64_t length, ct_tensor *out);
 int ct_concatenate(const ct_tensor *parts, int count, int64_t dimension, ct_tensor *out);
 int ct_repeat_interleave(ct_tensor x, int64_t times, int64_t dimension, ct_tensor *out);
+// The same elements seen in a larger shape, sizes of 1 repeated without memory.
+int ct_expand(ct_tensor x, const int64_t *shape, int rank, ct_tensor *out);
 int ct_index_select(ct_tensor x, int64_t dimension, ct_tensor index, ct_tensor *out);
 // Copies `source` into rows [start, start + length) of `x` along `dimension`, in place.
 int ct_write(ct_tensor x, int64_t dimension, int64_t start, ct_tensor source);

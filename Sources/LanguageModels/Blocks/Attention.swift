@@ -1,8 +1,8 @@
 internal import Foundation
-internal import Tensors
+package import Tensors
 
-/// Causal self-attention (Vaswani and others 2017), with grouped key-value heads (Ainslie and others 2023).
-package struct Attention {
+/// Self-attention (Vaswani and others 2017), with grouped key-value heads (Ainslie and others 2023).
+package struct Attention: AttentionBranch {
   /// Queries, keys and values in one product: [(heads + 2 · keyValueHeads) · headWidth, width].
   var input: Linear
   /// W_O: [width, heads · headWidth].
@@ -10,24 +10,39 @@ package struct Attention {
   var heads: Int
   var keyValueHeads: Int
   var headWidth: Int
+  /// The norms of queries and keys before rotation, where the family has them.
+  var headNorms: (query: HeadNorm, key: HeadNorm)?
   /// The branch's own norm after W_O, where the family has one.
   package var outputNorm: Norm?
-  /// Nil where positions are learned vectors.
+  /// Nil where positions are learned vectors, or the layer has none.
   var rotary: RotaryEmbedding?
-  /// How far back a query sees, itself included; nil for all the way.
+  /// How far a query sees, itself included; nil for all the way.
   var window: Int?
+  /// What scores are multiplied by; nil for 1/√headWidth.
+  var scale: Double?
+  /// κ of κ·tanh(score/κ); nil for none.
+  var softCap: Double?
+  /// What is added to the scores; nil for nothing.
+  var bias: RelativeBias?
 
-  /// What attention adds to the residual stream.
-  func callAsFunction(
+  package var parts: [Site.AttentionPart] { Site.AttentionPart.allCases }
+
+  package func callAsFunction(
     _ x: Tensor, _ layer: Int, _ positions: Positions, _ cache: KeyValueCache?, _ pass: Pass
   ) -> Tensor {
     let batch = x.size(0)
     let count = x.size(1)
-    let scale = 1 / Double(headWidth).squareRoot()
 
     // [batch, position, heads + 2 · keyValueHeads, headWidth]
     let mixed = input(x).reshaped([batch, count, heads + 2 * keyValueHeads, headWidth])
     var turning = mixed.slice(0..<heads + keyValueHeads, along: 2)
+    if let headNorms {
+      turning = Tensor.concatenating(
+        [
+          headNorms.query(turning.slice(0..<heads, along: 2)),
+          headNorms.key(turning.slice(heads..<heads + keyValueHeads, along: 2)),
+        ], along: 2)
+    }
     if let rotary {
       let angles = positions.angles(for: rotary)
       turning = turning.rotated(cosine: angles.cosine, sine: angles.sine)
@@ -44,15 +59,18 @@ package struct Attention {
       cache?.append(key: newKey, value: newValue, layer: layer) ?? (newKey, newValue)
 
     let mixture: Tensor
-    if pass.wants(.attention(layer, .pattern)) {
+    if softCap != nil || pass.wants(.attention(layer, .pattern)) {
       let group = heads / keyValueHeads
       let keys = group == 1 ? key : key.repeatingEach(group, along: 1)
       let values = group == 1 ? value : value.repeatingEach(group, along: 1)
-      let scores = query.matmul(keys.transposed(2, 3)) * scale + positions.mask(window: window)
+      var scores = query.matmul(keys.transposed(2, 3)) * scoreScale
+      if let softCap { scores = (scores * (1 / softCap)).tanh * softCap }
+      if let bias { scores = scores + positions.bias(bias) }
+      scores = scores + positions.mask(window: window)
       let pattern = pass(.attention(layer, .pattern), scores.softmax(along: -1))
       mixture = pattern.matmul(values)
     } else {
-      mixture = fused(query: query, key: key, value: value, positions, scale: scale)
+      mixture = fused(query: query, key: key, value: value, positions)
     }
     // [batch, position, heads, headWidth]
     let perHead = pass(.attention(layer, .heads), mixture.transposed(1, 2))
@@ -61,19 +79,45 @@ package struct Attention {
     return pass(.attention(layer, .output), outputNorm?(added) ?? added)
   }
 
+  private var scoreScale: Double { scale ?? 1 / Double(headWidth).squareRoot() }
+
   private func fused(
-    query: Tensor, key: Tensor, value: Tensor, _ positions: Positions, scale: Double
+    query: Tensor, key: Tensor, value: Tensor, _ positions: Positions
   ) -> Tensor {
-    switch positions.visibility(window: window) {
+    func attend(_ mask: Tensor?, causal: Bool) -> Tensor {
+      Tensor.attention(
+        query: query, key: key, value: value, mask: mask, causal: causal, scale: scoreScale)
+    }
+    if let bias {
+      return attend(positions.bias(bias) + positions.mask(window: window), causal: false)
+    }
+    return switch positions.visibility(window: window) {
+    case .all: attend(nil, causal: false)
+    case .causal: attend(nil, causal: true)
+    case .mask(let mask): attend(mask, causal: false)
+    }
+  }
+}
+
+/// A norm of queries or keys.
+package struct HeadNorm {
+  /// What is normalised together.
+  enum Span {
+    /// Each head's own vector (Qwen 3, Gemma 3).
+    case head
+    /// All heads' vectors, joined (OLMo 2).
+    case all
+  }
+
+  var norm: Norm
+  var span: Span = .head
+
+  /// Normalises [batch, position, heads, headWidth].
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    switch span {
+    case .head: norm(x)
     case .all:
-      Tensor.attention(
-        query: query, key: key, value: value, mask: nil, causal: false, scale: scale)
-    case .causal:
-      Tensor.attention(
-        query: query, key: key, value: value, mask: nil, causal: true, scale: scale)
-    case .mask(let mask):
-      Tensor.attention(
-        query: query, key: key, value: value, mask: mask, causal: false, scale: scale)
+      norm(x.reshaped([x.size(0), x.size(1), x.size(2) * x.size(3)])).reshaped(x.shape)
     }
   }
 }

@@ -1,37 +1,7 @@
-internal import Tensors
-
-/// The nonlinearities that checkpoints name.
-enum Activation: String, Sendable, CaseIterable {
-  case silu
-  case relu
-  /// x · Φ(x).
-  case gelu
-  /// The tanh approximation of x · Φ(x).
-  case geluTanh
-
-  /// The activation by the name that configurations use.
-  init?(named name: String) {
-    switch name {
-    case "silu", "swish": self = .silu
-    case "relu": self = .relu
-    case "gelu": self = .gelu
-    case "gelu_new", "gelu_pytorch_tanh", "gelu_fast": self = .geluTanh
-    default: return nil
-    }
-  }
-
-  func callAsFunction(_ x: Tensor) -> Tensor {
-    switch self {
-    case .silu: x.silu
-    case .relu: x.relu
-    case .gelu: x.gelu(tanhApproximation: false)
-    case .geluTanh: x.gelu(tanhApproximation: true)
-    }
-  }
-}
+package import Tensors
 
 /// A feed-forward network: plain (Vaswani and others 2017) or gated (Shazeer 2020).
-package struct FeedForward {
+package struct FeedForward: FeedForwardBranch {
   enum Input {
     /// hidden = φ(up).
     case plain(Linear)
@@ -47,8 +17,14 @@ package struct FeedForward {
   var activation: Activation
   var hidden: Int
 
-  /// What the network adds to the residual stream.
-  func callAsFunction(_ x: Tensor, _ layer: Int, _ pass: Pass) -> Tensor {
+  package var parts: [Site.FeedForwardPart] {
+    switch input {
+    case .plain: [.up, .hidden, .output]
+    case .gated: [.gate, .up, .hidden, .output]
+    }
+  }
+
+  package func callAsFunction(_ x: Tensor, _ layer: Int, _ pass: Pass) -> Tensor {
     let neurons: Tensor
     switch input {
     case .plain(let up):

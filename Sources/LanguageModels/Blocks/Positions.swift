@@ -2,12 +2,14 @@ internal import Tensors
 
 /// Where the rows of a run stand, and what every block needs to know of it: computed once.
 ///
-/// Rows are either a sequence, each at its own position and seeing those before it, or alternatives
-/// to each other: all at one position, each seeing the cached past and itself.
+/// Rows are a sequence, each at its own position and seeing those before it (or, in an encoder, all), or
+/// alternatives to each other: all at one position, each seeing the cached past and itself.
 public final class Positions {
   private enum Arrangement {
     /// Positions that are run now; earlier ones are in the cache.
     case sequence(Range<Int>)
+    /// A text whose positions see each other both ways.
+    case both(Int)
     /// So many rows at one position.
     case alternatives(Int, at: Int)
   }
@@ -17,8 +19,9 @@ public final class Positions {
   private let device: Device
   /// Alternatives of which these are the first.
   private let whole: Positions?
-  private var angles: [[Double]: (cosine: Tensor, sine: Tensor)] = [:]
+  private var angles: [RotaryEmbedding: (cosine: Tensor, sine: Tensor)] = [:]
   private var masks: [Int: Tensor] = [:]
+  private var biases: [Int: Tensor] = [:]
 
   private init(
     _ arrangement: Arrangement, _ type: ScalarType, on device: Device, whole: Positions?
@@ -34,6 +37,11 @@ public final class Positions {
     self.init(.sequence(range), type, on: device, whole: nil)
   }
 
+  /// A text of so many tokens that see each other both ways.
+  convenience init(both count: Int, _ type: ScalarType, on device: Device) {
+    self.init(.both(count), type, on: device, whole: nil)
+  }
+
   /// Alternatives at one position.
   convenience init(
     alternatives count: Int, at position: Int, _ type: ScalarType, on device: Device
@@ -44,7 +52,7 @@ public final class Positions {
   /// The first rows of alternatives, which share the angles and masks of all of them.
   func first(_ count: Int) -> Positions {
     switch arrangement {
-    case .sequence: preconditionFailure("the rows of a sequence are not alternatives")
+    case .sequence, .both: preconditionFailure("the rows of a text are not alternatives")
     case .alternatives(let all, let position):
       count == all
         ? self : Positions(.alternatives(count, at: position), type, on: device, whole: self)
@@ -54,7 +62,7 @@ public final class Positions {
   private var rows: Int {
     switch arrangement {
     case .sequence(let range): range.count
-    case .alternatives(let count, _): count
+    case .both(let count), .alternatives(let count, _): count
     }
   }
 
@@ -62,6 +70,7 @@ public final class Positions {
   private var end: Int {
     switch arrangement {
     case .sequence(let range): range.upperBound
+    case .both(let count): count
     case .alternatives(_, let position): position + 1
     }
   }
@@ -70,24 +79,38 @@ public final class Positions {
   private var keys: Int {
     switch arrangement {
     case .sequence(let range): range.upperBound
+    case .both(let count): count
     case .alternatives(let count, let position): position + count
     }
   }
 
   /// Cosines and sines for a block's rotary embedding.
   func angles(for rotary: RotaryEmbedding) -> (cosine: Tensor, sine: Tensor) {
-    if let known = angles[rotary.frequencies] { return known }
+    if let known = angles[rotary] { return known }
     let made: (cosine: Tensor, sine: Tensor)
     if let all = whole?.angles(for: rotary) {
       made = (all.cosine.slice(0..<rows, along: 0), all.sine.slice(0..<rows, along: 0))
     } else {
       switch arrangement {
-      case .sequence(let range): made = rotary.angles(range, type, on: device)
+      case .sequence(let range): made = rotary.angles(range, length: end, type, on: device)
+      case .both(let count): made = rotary.angles(0..<count, length: end, type, on: device)
       case .alternatives(let count, let position):
-        made = rotary.angles(repeatElement(position, count: count), type, on: device)
+        made = rotary.angles(
+          repeatElement(position, count: count), length: end, type, on: device)
       }
     }
-    angles[rotary.frequencies] = made
+    angles[rotary] = made
+    return made
+  }
+
+  /// What a relative bias adds to the scores of a text: [1, heads, query, key].
+  func bias(_ bias: RelativeBias) -> Tensor {
+    if let known = biases[bias.number] { return known }
+    guard case .both(let count) = arrangement else {
+      preconditionFailure("a relative bias is for texts seen both ways")
+    }
+    let made = bias.values(count)
+    biases[bias.number] = made
     return made
   }
 
@@ -101,9 +124,11 @@ public final class Positions {
     case mask(Tensor)
   }
 
-  /// A query at q sees keys k ≤ q with q − k < window, and no alternative to itself.
+  /// A query at q sees keys k ≤ q with q − k < window, and no alternative to itself; where both sides
+  /// are seen, keys with |q − k| < window.
   func visibility(window: Int?) -> Visibility {
     let narrow = window.map { $0 < end } ?? false
+    if !narrow, case .both = arrangement { return .all }
     if !narrow && rows == 1 { return .all }
     if !narrow, case .sequence(let range) = arrangement, range.lowerBound == 0 { return .causal }
     return .mask(mask(window: narrow ? window ?? end : end))
@@ -124,6 +149,9 @@ public final class Positions {
         case .sequence(let range):
           let query = range.lowerBound + row
           for key in max(0, query - window + 1)...query { values[row * keys + key] = 0 }
+        case .both(let count):
+          let seen = max(0, row - window + 1)...min(count - 1, row + window - 1)
+          for key in seen { values[row * keys + key] = 0 }
         case .alternatives(_, let position):
           let start = max(0, position - window + 1)
           for key in start..<max(start, position) { values[row * keys + key] = 0 }

@@ -1,7 +1,11 @@
 public import Tensors
 
 /// The readout of a model, z(h) = U·N(h) + c: final norm, head, and soft-cap.
+///
+/// A masked-language-model head makes something of the residual stream first: z(h) = U·N(φ(h)) + c.
 public struct Unembedding {
+  /// φ, where the head has it.
+  public var transform: HeadTransform?
   /// N.
   public var norm: Norm
   /// U: [vocabulary, width].
@@ -12,7 +16,11 @@ public struct Unembedding {
   public var softCap: Double?
 
   /// Describes a readout.
-  public init(norm: Norm, weight: Tensor, bias: Tensor?, softCap: Double?) {
+  public init(
+    transform: HeadTransform? = nil, norm: Norm, weight: Tensor, bias: Tensor? = nil,
+    softCap: Double? = nil
+  ) {
+    self.transform = transform
     self.norm = norm
     self.weight = weight
     self.bias = bias
@@ -21,9 +29,29 @@ public struct Unembedding {
 
   /// The model's own logits, the ordinary way: [batch, position, vocabulary].
   public func logits(_ residual: Tensor, pass: Pass = .plain) -> Tensor {
-    let normed = pass(.finalNorm, norm(residual))
+    let normed = pass(.finalNorm, norm(transform?(residual) ?? residual))
     let linear = normed.linear(weight, bias: bias)
     let capped = softCap.map { (linear * (1 / $0)).tanh * $0 } ?? linear
     return pass(.logits, capped)
   }
+}
+
+/// What a masked-language-model head does before its norm: φ(h) = a(W·N′(h) + b).
+public struct HeadTransform {
+  /// N′, the model's own final norm; nil where the last block ends with one.
+  public var norm: Norm?
+  /// W and b.
+  public var dense: Linear
+  /// a.
+  public var activation: Activation
+
+  /// Describes a transform.
+  public init(norm: Norm? = nil, dense: Linear, activation: Activation) {
+    self.norm = norm
+    self.dense = dense
+    self.activation = activation
+  }
+
+  /// φ(h): [..., width].
+  public func callAsFunction(_ x: Tensor) -> Tensor { activation(dense(norm?(x) ?? x)) }
 }

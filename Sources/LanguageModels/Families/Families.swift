@@ -1,69 +1,80 @@
 internal import Checkpoints
 internal import StrictJSON
+internal import Tensors
 
 /// The architectures that can be loaded, as checkpoints name them.
-let familyNames = ["gpt2", "llama", "mistral", "qwen2"]
+let familyNames = Family.all.flatMap(\.names).sorted()
 
 /// Builds the model that a checkpoint describes.
 func loadFamily(
   _ checkpoint: Checkpoint, _ weights: WeightReader, ignoring: Set<String>
 ) throws -> any LanguageModel {
   switch checkpoint.format {
-  case .safetensors: try loadHuggingFace(checkpoint, weights, ignoring)
-  case .gguf: try loadGGUF(checkpoint, weights, ignoring)
+  case .safetensors:
+    let members = (checkpoint.configuration?.members ?? []).map { ($0.key, $0.value) }
+    return try loadFamily(
+      ConfigurationReader(members, file: checkpoint.name + "/config.json", exempt: ignoring),
+      weights)
+  case .gguf: return try loadGGUF(checkpoint, weights, ignoring)
   }
 }
 
-private func loadHuggingFace(
-  _ checkpoint: Checkpoint, _ weights: WeightReader, _ ignoring: Set<String>
+/// Builds the model that a `config.json` describes.
+func loadFamily(
+  _ reader: ConfigurationReader, _ weights: WeightReader
 ) throws -> any LanguageModel {
-  let file = checkpoint.name + "/config.json"
-  let members = (checkpoint.configuration?.members ?? []).map { ($0.key, $0.value) }
-  let reader = ConfigurationReader(members, file: file, exempt: ignoring)
   guard let architecture = try reader.string("model_type") else {
-    throw ModelError.missingKey("model_type", file: file)
+    throw ModelError.missingKey("model_type", file: reader.file)
   }
   try reader.require(
     "quantization_config", { _ in false }, "Telescope reads unquantised safetensors; use GGUF")
-  switch architecture {
-  case "llama", "mistral", "qwen2":
-    let configuration = try LlamaConfiguration(huggingFace: reader, architecture: architecture)
-    return try Llama(configuration, weights, .huggingFace, interleavedPairs: false)
-  case "gpt2":
-    let prefix = weights.has("transformer.wte.weight") ? "transformer." : ""
-    return try GPT2(GPT2Configuration(huggingFace: reader), weights, .huggingFace(prefix: prefix))
-  default:
-    throw ModelError.unknownArchitecture(architecture, file: file)
+  guard let family = Family.all.first(where: { $0.names.contains(architecture) }) else {
+    throw ModelError.unknownArchitecture(architecture, file: reader.file)
   }
+  return try family.build(architecture, reader, weights)
 }
 
 private func loadGGUF(
   _ checkpoint: Checkpoint, _ weights: WeightReader, _ ignoring: Set<String>
 ) throws -> any LanguageModel {
+  let (dialect, members) = try translatedConfiguration(of: checkpoint, ignoring: ignoring)
+  let headWidth =
+    members["head_dim"]?.integer
+    ?? (members["hidden_size"]?.integer ?? 0) / max(1, members["num_attention_heads"]?.integer ?? 1)
+  weights.translation = dialect.translation(headWidth: headWidth)
+  return try loadFamily(
+    ConfigurationReader(
+      members.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, file: checkpoint.name,
+      exempt: ignoring), weights)
+}
+
+/// The `config.json` that says what a GGUF file's metadata says, and the dialect that told.
+func translatedConfiguration(
+  of checkpoint: Checkpoint, ignoring: Set<String>
+) throws -> (dialect: GGUFDialect, members: [String: JSON]) {
   guard let architecture = checkpoint.metadata["general.architecture"]?.string else {
     throw ModelError.missingKey("general.architecture", file: checkpoint.name)
   }
-  // Only the architecture's own keys describe the network.
-  let members = checkpoint.metadata.filter { $0.key.hasPrefix(architecture + ".") }
-    .sorted { $0.key < $1.key }.map { ($0.key, $0.value.json) }
-  let reader = ConfigurationReader(members, file: checkpoint.name, exempt: ignoring)
+  let dialects = Family.all.flatMap(\.dialects)
+  guard let dialect = dialects.first(where: { $0.architecture == architecture }) else {
+    throw ModelError.unknownArchitecture(architecture, file: checkpoint.name)
+  }
   let embedding = checkpoint.tensors["token_embd.weight"]
   guard let vocabulary = embedding?.shape.first, embedding?.shape.count == 2 else {
     throw ModelError.weights(["tensor 'token_embd.weight' is missing"], file: checkpoint.name)
   }
-  let tied = !weights.has("output.weight")
-  switch architecture {
-  case "llama", "qwen2":
-    let configuration = try LlamaConfiguration(
-      gguf: reader, architecture: architecture, vocabulary: vocabulary, tied: tied)
-    return try Llama(
-      configuration, weights, .gguf, interleavedPairs: architecture == "llama")
-  case "gpt2":
-    return try GPT2(
-      GPT2Configuration(gguf: reader, vocabulary: vocabulary, tied: tied), weights, .gguf)
-  default:
-    throw ModelError.unknownArchitecture(architecture, file: checkpoint.name)
-  }
+  // Only the architecture's own keys describe the network.
+  let metadata = checkpoint.metadata.filter { $0.key.hasPrefix(architecture + ".") }
+    .sorted { $0.key < $1.key }.map { ($0.key, $0.value.json) }
+  let reader = ConfigurationReader(metadata, file: checkpoint.name, exempt: ignoring)
+  var members = try dialect.configuration(
+    reader,
+    GGUFDialect.Context(
+      vocabulary: vocabulary, hasHead: checkpoint.tensors["output.weight"] != nil,
+      has: { checkpoint.tensors[$0] != nil }))
+  try reader.finish()
+  members["model_type"] = members["model_type"] ?? .string(dialect.modelType)
+  return (dialect, members)
 }
 
 extension GGUFValue {
@@ -73,6 +84,7 @@ extension GGUFValue {
     if let number = integer { return .number(.integer(number)) }
     if let number = double { return .number(.real(number)) }
     if let text = string { return .string(text) }
+    if let numbers = integers { return .array(numbers.map { .number(.integer($0)) }) }
     return .array([])
   }
 }

@@ -5,80 +5,138 @@ internal import Tensors
 
 /// Fills tensors from a checkpoint and notes everything that does not fit.
 ///
-/// A family asks for each weight by the name and shape it must have. Missing, mis-shaped and unused
-/// weights are reported together by ``finish(unused:)``.
+/// A family asks for each weight by Hugging Face's name and the shape it must have; where a file has
+/// names of its own, a ``GGUFDialect`` says which. Missing, mis-shaped and unused weights are reported
+/// together by ``finish(unused:)``.
+///
+/// Without a checkpoint there is nothing to read, and weights are given their shapes alone: what a
+/// configuration describes can be looked at without loading it.
 final class WeightReader {
-  private let stored: [String: StoredTensor]
+  private let stored: [String: StoredTensor]?
   private let file: String
-  private let type: ScalarType
+  let type: ScalarType
   private let device: Device
   private let progress: ((Double) -> Void)?
+  /// Where a weight is stored, for files with names of their own.
+  var translation: @Sendable (String) -> StoredName = { StoredName(name: $0) }
   private var used: Set<String> = []
   private var problems: [String] = []
   private var elementsRead = 0
   private let elements: Int
 
+  /// How many numbers were asked for, each weight once.
+  private(set) var parameterCount = 0
+
+  /// Reads a checkpoint's weights.
   init(
     _ checkpoint: Checkpoint, type: ScalarType, device: Device, progress: ((Double) -> Void)? = nil
   ) {
-    stored = checkpoint.tensors
+    let tensors = checkpoint.tensors
+    stored = tensors
     file = checkpoint.name
     self.type = type
     self.device = device
     self.progress = progress
-    elements = max(1, stored.values.reduce(0) { $0 + $1.elementCount })
+    elements = max(1, tensors.values.reduce(0) { $0 + $1.elementCount })
+  }
+
+  /// Gives every weight its shape and nothing else.
+  init(shapesOf file: String, type: ScalarType) {
+    stored = nil
+    self.file = file
+    self.type = type
+    device = .cpu
+    progress = nil
+    elements = 1
   }
 
   /// How the rows of a stored matrix are ordered.
   enum RowOrder: Sendable {
     /// As the model uses them.
     case plain
+    /// Where the model's row is in the file: the stored matrix has so many rows.
+    case picked(from: Int, @Sendable (Int) -> Int)
+
     /// Rotary pairs side by side within each head, as GGUF stores Llama's queries and keys: stored
     /// row 2i + j of a head is the model's row j · headWidth/2 + i.
-    case interleavedPairs(headWidth: Int)
+    static func interleavedPairs(headWidth: Int, rows: Int) -> RowOrder {
+      .picked(from: rows) { row in
+        let head = row / headWidth
+        let (half, pair) = (row % headWidth).quotientAndRemainder(dividingBy: headWidth / 2)
+        return head * headWidth + 2 * pair + half
+      }
+    }
   }
 
-  /// Whether the checkpoint has a tensor of this name.
-  func has(_ name: String) -> Bool { stored[name] != nil }
+  /// Where a file keeps a weight, and how.
+  struct StoredName: Sendable {
+    var name: String
+    /// The width of heads whose rotary pairs stand side by side in the rows.
+    var interleavedHeadWidth: Int?
+    /// Whether the file holds 1 + w where the model's own has w.
+    var includesOne = false
+    /// Whether the file holds the transpose of Hugging Face's matrix.
+    var isTurned = false
+  }
+
+  /// A weight, or rows of one, as the model uses it.
+  struct Part {
+    var name: String
+    var shape: [Int]
+    var order = RowOrder.plain
+  }
+
+  /// Whether the checkpoint has a tensor of this name; nil where there is no checkpoint to tell.
+  func has(_ name: String) -> Bool? { stored.map { $0[translation(name).name] != nil } }
 
   /// Notes a tensor that the model does not need.
-  func skip(_ name: String) { used.insert(name) }
+  func skip(_ name: String) { used.insert(translation(name).name) }
 
-  /// A weight of this shape.
-  func tensor(_ name: String, _ shape: [Int]) -> Tensor {
-    stacked([(name, shape, .plain)])
+  /// A weight of this shape, plus a number.
+  func tensor(_ name: String, _ shape: [Int], adding number: Double = 0) -> Tensor {
+    let made = stacked([Part(name: name, shape: shape)])
+    return number == 0 || translation(name).includesOne ? made : made + number
   }
 
-  /// A weight stored as its transpose.
+  /// A weight that Hugging Face stores as its transpose.
   func transposed(_ name: String, _ shape: [Int]) -> Tensor {
-    tensor(name, shape.reversed()).transposed(0, 1).contiguous
+    translation(name).isTurned
+      ? tensor(name, shape) : tensor(name, shape.reversed()).transposed(0, 1).contiguous
   }
 
   /// Weights joined along their first dimension, so that one product serves all.
-  func stacked(_ parts: [(name: String, shape: [Int], order: RowOrder)]) -> Tensor {
-    var sources: [(tensor: StoredTensor, order: RowOrder)] = []
-    for part in parts {
-      used.insert(part.name)
-      guard let tensor = stored[part.name] else {
-        problems.append("tensor '\(part.name)' is missing")
-        continue
-      }
-      guard tensor.shape == part.shape else {
-        problems.append("tensor '\(part.name)' is \(tensor.shape); expected \(part.shape)")
-        continue
-      }
-      sources.append((tensor, part.order))
-    }
-    guard sources.count == parts.count, let first = parts.first else {
-      return Tensor(repeating: 0, [0])
-    }
+  func stacked(_ parts: [Part]) -> Tensor {
+    guard let first = parts.first else { return Tensor(repeating: 0, [0]) }
     let rows = parts.reduce(0) { $0 + $1.shape[0] }
     let shape = [rows] + first.shape.dropFirst()
     let width = first.shape.dropFirst().reduce(1, *)
+    parameterCount += rows * width
+    guard let stored else { return .placeholder(shape, type) }
+    var sources: [(tensor: StoredTensor, rows: Int, order: RowOrder)] = []
+    for part in parts {
+      let place = translation(part.name)
+      used.insert(place.name)
+      guard let tensor = stored[place.name] else {
+        problems.append("tensor '\(place.name)' is missing")
+        continue
+      }
+      var order = part.order
+      if let headWidth = place.interleavedHeadWidth {
+        order = .interleavedPairs(headWidth: headWidth, rows: part.shape[0])
+      }
+      var expected = part.shape
+      if case .picked(let all, _) = order { expected[0] = all }
+      guard tensor.shape == expected else {
+        problems.append("tensor '\(place.name)' is \(tensor.shape); expected \(expected)")
+        continue
+      }
+      sources.append((tensor, part.shape[0], order))
+    }
+    guard sources.count == parts.count else { return .placeholder(shape, type) }
     let made = Tensor(shape, type == .float64 ? .float64 : .float32) { bytes in
       var offset = 0
-      for (tensor, order) in sources {
-        let count = tensor.elementCount
+      for (tensor, rows, order) in sources {
+        let count = rows * width
         if type == .float64 {
           let target = bytes.bindMemory(to: Double.self)[offset..<offset + count]
           fill(.init(rebasing: target), from: tensor, width: width, order) { range, to in
@@ -92,7 +150,7 @@ final class WeightReader {
         }
         offset += count
         elementsRead += count
-        progress?(Double(elementsRead) / Double(elements))
+        progress?(min(1, Double(elementsRead) / Double(elements)))
       }
     }
     return type == .float32 || type == .float64
@@ -114,11 +172,9 @@ final class WeightReader {
       switch order {
       case .plain:
         read(range.lowerBound * width..<range.upperBound * width, start + range.lowerBound * width)
-      case .interleavedPairs(let headWidth):
+      case .picked(_, let source):
         for row in range {
-          let head = row / headWidth
-          let (half, pair) = (row % headWidth).quotientAndRemainder(dividingBy: headWidth / 2)
-          let source = head * headWidth + 2 * pair + half
+          let source = source(row)
           read(source * width..<(source + 1) * width, start + row * width)
         }
       }
@@ -141,11 +197,18 @@ final class WeightReader {
   ///
   /// - Throws: `ModelError` naming everything missing, mis-shaped or left over.
   func finish(unused isExpected: (String) -> Bool = { _ in false }) throws {
-    let left = stored.keys.filter { !used.contains($0) && !isExpected($0) }.sorted()
+    let left = (stored ?? [:]).keys.filter { !used.contains($0) && !isExpected($0) }.sorted()
     let all = problems + left.map { "tensor '\($0)' is not used by this model" }
     if !all.isEmpty {
       let shown = all.count > 12 ? all.prefix(12) + ["\(all.count - 12) more"] : all[...]
       throw ModelError.weights(Array(shown), file: file)
     }
+  }
+}
+
+extension Tensor {
+  /// A tensor of this shape that takes the memory of one number.
+  fileprivate static func placeholder(_ shape: [Int], _ type: ScalarType) -> Tensor {
+    Tensor(repeating: 0, shape.map { _ in 1 }, type).expanded(shape)
   }
 }

@@ -6,7 +6,7 @@ internal import Tensors
 /// the value; it needs that block not at all. Rows stand along `axis` of [batch, row, width]: 1 for
 /// alternatives at one position, 0 for whole sequences.
 struct JoiningRows {
-  let model: any Decoder
+  let model: any BlockwiseModel
   let axis: Int
   let cache: KeyValueCache?
   /// Where the first so many rows stand.

@@ -40,7 +40,7 @@ extension LanguageModel {
   public func rerunContext(
     of ids: [Int], at positions: [Int], pass: Pass = .plain
   ) throws -> RerunContext {
-    _ = try asDecoder()
+    _ = try asBlockwise()
     let chosen = Set(positions).sorted()
     guard let last = chosen.last, let first = chosen.first, first >= 0, last < ids.count else {
       throw ModelError(
@@ -81,7 +81,7 @@ extension LanguageModel {
     _ replacements: [Replacement], at position: Int, of context: RerunContext,
     rowsAtOnce: Int = 256
   ) throws -> Tensor {
-    let model = try asDecoder()
+    let model = try asBlockwise()
     try check(replacements)
     guard let place = context.positions.firstIndex(of: position) else {
       throw ModelError(
@@ -114,11 +114,11 @@ extension LanguageModel {
   public func rerun(
     _ replacements: [Replacement], throughout ids: [Int], tokensAtOnce: Int = 1024
   ) throws -> Tensor {
-    let model = try asDecoder()
+    let model = try asBlockwise()
     try check(replacements)
     try check([ids], after: 0)
     return try withEngineErrors {
-      let sequence = Positions(0..<ids.count, type, on: device)
+      let sequence = model.positions(0..<ids.count)
       let plain = PlainStates(model, ids, sequence)
       let rerun = JoiningRows(model: model, axis: 0, cache: nil) { _ in sequence }
       return rerun.run(
@@ -126,8 +126,8 @@ extension LanguageModel {
     }
   }
 
-  private func asDecoder() throws -> any Decoder {
-    guard let model = self as? any Decoder else {
+  private func asBlockwise() throws -> any BlockwiseModel {
+    guard let model = self as? any BlockwiseModel else {
       throw ModelError(
         .usage,
         "\(shape.architecture) cannot be run again in part, so nothing of it can be replaced; "
@@ -151,13 +151,13 @@ extension LanguageModel {
 
 /// The states of the unchanged text before one block after another; asked for in ascending order.
 private final class PlainStates {
-  private let model: any Decoder
+  private let model: any BlockwiseModel
   private let positions: Positions
   private var layer = 0
   private var current: Tensor
   private var previous: Tensor?
 
-  init(_ model: any Decoder, _ ids: [Int], _ positions: Positions) {
+  init(_ model: any BlockwiseModel, _ ids: [Int], _ positions: Positions) {
     self.model = model
     self.positions = positions
     current = model.embed([ids], from: 0, pass: .plain)

@@ -46,6 +46,10 @@ public enum Site: Hashable, Sendable {
 
   /// The values inside a feed-forward network.
   public enum FeedForwardPart: String, Hashable, Sendable, CaseIterable {
+    /// The logits by which a mixture chooses experts: [batch, position, experts].
+    case router
+    /// What each expert adds, zero where it is not chosen: [batch, position, experts, width].
+    case experts
     /// The gate before its activation, where there is one: [batch, position, hidden].
     case gate
     /// The values that enter the neurons: [batch, position, hidden].

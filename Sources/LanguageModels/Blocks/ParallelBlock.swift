@@ -1,0 +1,31 @@
+package import Tensors
+
+/// Branches that read the same stream and add to it together (GPT-J, GPT-NeoX, Falcon):
+///
+///     x ← x + attention(N₁(x)) + feedForward(N₂(x))
+///
+/// There is no stream between them, so no `.middle`.
+package struct ParallelBlock: Block {
+  /// N₁.
+  var attentionNorm: Norm
+  package var attention: any AttentionBranch
+  /// N₂; nil where both branches read N₁(x).
+  var feedForwardNorm: Norm?
+  package var feedForward: any FeedForwardBranch
+
+  package func callAsFunction(
+    _ x: Tensor, _ layer: Int, _ positions: Positions, _ cache: KeyValueCache?, _ pass: Pass
+  ) -> Tensor {
+    let before = pass(.residual(layer, .before), x)
+    let seen = attentionNorm(before)
+    let attended = attention(seen, layer, positions, cache, pass)
+    let fed = feedForward(feedForwardNorm?(before) ?? seen, layer, pass)
+    return pass(.residual(layer, .after), before + attended + fed)
+  }
+
+  package func sites(at layer: Int) -> Set<Site> {
+    sites(at: layer, [.before, .after], attention, feedForward)
+  }
+
+  package var branches: BlockBranches? { BlockBranches(attention, feedForward) }
+}

@@ -1,0 +1,32 @@
+package import Tensors
+
+/// Branches that read the stream and are normalised together with it (Vaswani and others 2017; BERT):
+///
+///     x ← N₁(x + attention(x));   x ← N₂(x + feedForward(x))
+///
+/// The stream is what the norms leave, so a block's branches do not add up to its update.
+package struct PostNormBlock: Block {
+  package var attention: any AttentionBranch
+  /// N₁.
+  var attentionNorm: Norm
+  package var feedForward: any FeedForwardBranch
+  /// N₂.
+  var feedForwardNorm: Norm
+
+  package func callAsFunction(
+    _ x: Tensor, _ layer: Int, _ positions: Positions, _ cache: KeyValueCache?, _ pass: Pass
+  ) -> Tensor {
+    let before = pass(.residual(layer, .before), x)
+    let middle = pass(
+      .residual(layer, .middle),
+      attentionNorm(before + attention(before, layer, positions, cache, pass)))
+    return pass(
+      .residual(layer, .after), feedForwardNorm(middle + feedForward(middle, layer, pass)))
+  }
+
+  package func sites(at layer: Int) -> Set<Site> {
+    sites(at: layer, Site.Moment.allCases, attention, feedForward)
+  }
+
+  package var branches: BlockBranches? { nil }
+}

@@ -1,0 +1,34 @@
+package import Tensors
+
+/// Branches that read the normalised stream and add to the stream itself, one after the other:
+///
+///     x ← x + attention(N₁(x));   x ← x + feedForward(N₂(x))
+///
+/// GPT-2, Llama and most decoders. With norms at the branches' ends too (Gemma's sandwich), or only
+/// there (OLMo 2), the branches hold them: they are part of what is added.
+package struct PreNormBlock: Block {
+  /// N₁; nil where attention reads the stream as it is.
+  var attentionNorm: Norm?
+  package var attention: any AttentionBranch
+  /// N₂; nil where the network reads the stream as it is.
+  var feedForwardNorm: Norm?
+  package var feedForward: any FeedForwardBranch
+
+  package func callAsFunction(
+    _ x: Tensor, _ layer: Int, _ positions: Positions, _ cache: KeyValueCache?, _ pass: Pass
+  ) -> Tensor {
+    let before = pass(.residual(layer, .before), x)
+    let seen = attentionNorm?(before) ?? before
+    let middle = pass(
+      .residual(layer, .middle), before + attention(seen, layer, positions, cache, pass))
+    return pass(
+      .residual(layer, .after),
+      middle + feedForward(feedForwardNorm?(middle) ?? middle, layer, pass))
+  }
+
+  package func sites(at layer: Int) -> Set<Site> {
+    sites(at: layer, Site.Moment.allCases, attention, feedForward)
+  }
+
+  package var branches: BlockBranches? { BlockBranches(attention, feedForward) }
+}
