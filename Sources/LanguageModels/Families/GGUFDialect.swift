@@ -105,6 +105,15 @@ struct GGUFDialect: Sendable {
         prefix + "attention.value_length", .number(.integer(value)),
         "keys and values of one width are expected, \(key)")
     }
+    if let rotated = try reader.optionalCount(prefix + "rope.dimension_count"),
+      let width = members["hidden_size"]?.integer,
+      let heads = members["num_attention_heads"]?.integer,
+      case let headWidth = members["head_dim"]?.integer ?? width / heads, rotated != headWidth
+    {
+      throw reader.bad(
+        prefix + "rope.dimension_count", .number(.integer(rotated)),
+        "this family rotates the whole head, \(headWidth)")
+    }
     if let epsilon = try reader.optionalNumber(prefix + "attention.layer_norm_rms_epsilon") {
       members["rms_norm_eps"] = .number(.real(epsilon))
     }
