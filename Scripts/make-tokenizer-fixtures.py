@@ -6,9 +6,10 @@ implementation (Hugging Face `tokenizers`) gives; chat templates and what Jinja 
 
 MODEL.gguf is SmolLM2-135M-Instruct; the folder all-MiniLM-L6-v2 may stand beside it. Their vocabularies
 are not copied, only the ids of the corpus.
-Needs: tokenizers, sentencepiece, gguf, jinja2. The result depends on nothing but their versions (versions.json).
+Needs: tokenizers, transformers, sentencepiece, gguf, jinja2. The result depends on nothing but their versions (versions.json).
 """
 
+import datetime
 import json
 import random
 import sys
@@ -19,15 +20,15 @@ import gguf
 import jinja2
 import sentencepiece
 import tokenizers
-from jinja2.ext import Extension, loopcontrols
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
 from tokenizers import pre_tokenizers, processors, trainers
+from transformers.utils.chat_template_utils import _compile_jinja_template as compile_template
 
 from reference.tokenizers_of_every_kind import kinds, results
 
 SEED = 20240229
 LINES = 1400
+TODAY = datetime.datetime(2025, 3, 7, 9, 5, tzinfo=datetime.timezone.utc)
 
 WORDS = """the of and to in is that for it was on as with be by this had not are but from or have an
 they which one you were all her she there would their we him been has when who will no more if out
@@ -262,35 +263,31 @@ def write(path, value, **options):
     path.write_text(json.dumps(value, ensure_ascii=False, separators=(",", ":"), **options) + "\n", encoding="utf-8")
 
 
-class Generation(Extension):
-    """`{% generation %}` marks what a model wrote; it renders as its content."""
-    tags = {"generation"}
+class Refusal(jinja2.exceptions.TemplateError):
+    """What `raise_exception` raises: the template's own words."""
 
-    def parse(self, parser):
-        line = next(parser.stream).lineno
-        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        return jinja2.nodes.Scope(body).set_lineno(line)
+
+def refuse(message):
+    raise Refusal(message)
 
 
 def render(source, case):
-    """Renders as Hugging Face transformers does."""
-    def fail(message):
-        raise jinja2.exceptions.TemplateError(message)
-
-    def to_json(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
-        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols])
-    environment.filters["tojson"] = to_json
-    environment.globals["raise_exception"] = fail
-    template = environment.from_string(source)
+    """Renders in the environment of Hugging Face transformers, on a day that never changes."""
+    template = compile_template(source)
+    names = template.environment.globals
+    names["raise_exception"] = refuse
+    if case.get("dated", True):
+        names["strftime_now"] = TODAY.strftime
+    else:
+        names.pop("strftime_now", None)
+    variables = {"bos_token": "<s>", "eos_token": "</s>", "tools": None, "documents": None}
     try:
         return {"text": template.render(
             messages=case["messages"], add_generation_prompt=case["add_generation_prompt"],
-            **{"bos_token": "<s>", "eos_token": "</s>", "tools": None, "documents": None,
-               **case.get("variables", {})})}
-    except (jinja2.exceptions.TemplateError, TypeError) as error:
+            **variables | case.get("variables", {}))}
+    except Refusal as error:
+        return {"refusal": str(error)}
+    except (jinja2.exceptions.TemplateError, TypeError, AttributeError, KeyError, ValueError) as error:
         return {"error": str(error)}
 
 

@@ -46,6 +46,9 @@ struct ChatTemplateErrorTests {
     ("{{ }}", 1, "a value should stand where '}}' is"),
     ("{{ x y }}", 1, "'}}' should stand where 'y' is"),
     ("{% set 1 = 2 %}", 1, "a name should stand where '1' is"),
+    ("{% call x %}{% endcall %}", 1, "a call block calls no macro"),
+    ("{% call m() %}", 1, "the block that begins here has no 'endcall'"),
+    ("{% set a, b %}x{% endset %}", 1, "'=' should stand where '%}' is"),
     ("{{ x[1:2:3:4] }}", 1, "a slice has more than three parts"),
   ]
 
@@ -66,7 +69,10 @@ struct ChatTemplateErrorTests {
     ("{{ x is prime }}", "the test 'prime' is not one this subset of Jinja knows"),
     ("{{ x() }}", "the undefined 'x' is not something to call"),
     ("{{ 'a'.encode() }}", "the undefined 'encode' is not something to call"),
-    ("{{ strftime_now('%Y') }}", "the undefined 'strftime_now' is not something to call"),
+    (
+      "{{ strftime_now('%Y') }}",
+      "the template writes today's date, and it is rendered without a date"
+    ),
     ("{% for x in 5 %}{% endfor %}", "a whole number cannot be gone through item by item"),
     ("{% set x.y = 1 %}", "'x' is not a namespace, so 'x.y' cannot be set"),
     ("{% set a, b = [1] %}", "1 values cannot be given to 2 names"),
@@ -75,6 +81,25 @@ struct ChatTemplateErrorTests {
     ("{{ [1][::0] }}", "a slice cannot go in steps of 0"),
     ("{% macro m(a) %}{% endmacro %}{{ m(1, 2) }}", "the macro 'm' takes 1 values, not 2"),
     ("{% macro m(a) %}{% endmacro %}{{ m(b=2) }}", "the macro 'm' has no parameter 'b'"),
+    ("{% call c() %}{% endcall %}", "the undefined 'c' is not something to call"),
+    (
+      "{% macro m() %}{% endmacro %}{% call m() %}x{% endcall %}",
+      "the macro 'm' has no parameter 'caller'"
+    ),
+    (
+      "{% macro m() %}{{ caller(1) }}{% endmacro %}{% call m() %}x{% endcall %}",
+      "the macro 'caller' takes 0 values, not 1"
+    ),
+    (
+      "{% for a in [1] %}{% macro m() %}{{ a }}{% endmacro %}{% endfor %}",
+      "the macro 'm' is defined inside a loop or block, which this subset of Jinja does not know"
+    ),
+    ("{{ 'a'.index('b') }}", "the text does not hold what 'index' looks for"),
+    ("{{ 'a'.find('b', 1) }}", "'find' takes one text here, not where to begin or end"),
+    ("{{ [1]|batch(0) }}", "'batch' takes a whole number from 1 to 100000"),
+    ("{{ 'x'|round }}", "'round' takes a number and 'common', 'ceil' or 'floor'"),
+    ("{{ [1, 'a']|sum }}", "'+' has no meaning between a whole number and a text"),
+    ("{{ (1,) + [1] }}", "'+' has no meaning between a tuple and a list"),
     ("{{ x|tojson }}", "JSON cannot hold the undefined 'x'"),
     ("{{ {[]: 1} }}", "a list cannot be a key"),
   ]
@@ -124,6 +149,19 @@ struct ChatTemplateErrorTests {
     (
       "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
       "blocks, expressions and macros nest deeper than 200"
+    ),
+    (
+      "{% macro m() %}{{ caller() }}{% call m() %}{{ caller() }}{% endcall %}{% endmacro %}"
+        + "{% call m() %}x{% endcall %}", "blocks, expressions and macros nest deeper than 200"
+    ),
+    ("{{ 'a'.zfill(10 ** 9) }}", "the template made a text of more than 16777216 bytes"),
+    (
+      "{% macro m() %}{% set ns = namespace() %}{% set ns.x = caller %}{% endmacro %}"
+        + "{% call m() %}{% endcall %}", "a value nests deeper than 64, or holds itself"
+    ),
+    (
+      "{% set l = range(9999)|list %}{% for i in l %}{% set t = l|batch(1)|list %}{% endfor %}",
+      "the template took more than 1000000 steps"
     ),
     (nested("(", ")"), "blocks and brackets nest deeper than 120"),
     (nested("[", "]"), "blocks and brackets nest deeper than 120"),

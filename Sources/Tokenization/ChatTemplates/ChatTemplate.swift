@@ -1,16 +1,31 @@
 public import Foundation
 
 /// One message of a conversation.
-public struct ChatMessage: Sendable, Equatable {
-  /// Who speaks: `system`, `user`, `assistant`.
+public struct ChatMessage: Sendable {
+  /// Who speaks: `system`, `user`, `assistant`, `tool`.
   public var role: String
-  /// What is said.
-  public var content: String
+  /// What is said: a text, a list of parts as `{"type": "text", "text": …}`, or nothing.
+  public var content: TemplateVariable?
+  /// What else the message carries, by name: `tool_calls`, `reasoning_content`, `tool_call_id`, ….
+  public var further: [(name: String, value: TemplateVariable)]
 
-  /// A message.
+  /// A message that is a text.
   public init(role: String, content: String) {
+    self.init(role: role, content: .text(content), further: [])
+  }
+
+  /// A message of any content, with what else it carries.
+  public init(
+    role: String, content: TemplateVariable?, further: [(name: String, value: TemplateVariable)]
+  ) {
     self.role = role
     self.content = content
+    self.further = further
+  }
+
+  /// The members that a template sees.
+  fileprivate var members: [(name: String, value: TemplateVariable)] {
+    [("role", .text(role))] + (content.map { [("content", $0)] } ?? []) + further
   }
 }
 
@@ -66,33 +81,28 @@ public struct ChatTemplate: Sendable {
   /// - Parameters:
   ///   - messages: What was said, in order.
   ///   - addGenerationPrompt: Whether the text ends where the model begins to answer.
+  ///   - tools: The tools that the model may call, each a JSON schema as a value.
   ///   - bosToken: The spelling of the token that begins a text.
   ///   - eosToken: The spelling of the token that ends a text.
   ///   - variables: Further values by name; these win over all others.
   ///   - date: The moment `strftime_now` tells, in UTC; without one a template has no such function
-  ///     and falls back on a date of its own, so that a prompt is the same every day.
+  ///     and falls back on a date of its own or is refused, so that a prompt is the same every day.
   /// - Returns: The text, which may hold special tokens: encode it with them.
   /// - Throws: What the template refuses or does wrong, with its line, or the limit it reached.
   public func render(
-    messages: [ChatMessage], addGenerationPrompt: Bool = true, bosToken: String = "",
-    eosToken: String = "", variables: [String: TemplateVariable] = [:], date: Date? = nil
+    messages: [ChatMessage], addGenerationPrompt: Bool = true, tools: [TemplateVariable] = [],
+    bosToken: String = "", eosToken: String = "", variables: [String: TemplateVariable] = [:],
+    date: Date? = nil
   ) throws(TokenizationError) -> String {
     var globals: [String: TemplateValue] = [
       "bos_token": .text(bosToken), "eos_token": .text(eosToken),
-      "add_generation_prompt": .boolean(addGenerationPrompt), "tools": .none, "documents": .none,
+      "add_generation_prompt": .boolean(addGenerationPrompt), "documents": .none,
+      "tools": try tools.isEmpty ? .none : TemplateValue(.list(tools)),
       "range": .function("range"), "namespace": .function("namespace"),
       "dict": .function("dict"), "raise_exception": .function("raise_exception"),
     ]
     if date != nil { globals["strftime_now"] = .function("strftime_now") }
-    let list = messages.map { message in
-      TemplateValue.object(
-        TemplateObject(
-          members: [
-            .init(key: .text("role"), value: .text(message.role)),
-            .init(key: .text("content"), value: .text(message.content)),
-          ], depth: 1))
-    }
-    globals["messages"] = .list(TemplateList(items: list, depth: 2))
+    globals["messages"] = try TemplateValue(.list(messages.map { .object($0.members) }))
     for (name, variable) in variables { globals[name] = try TemplateValue(variable) }
     var run = TemplateRun(globals: globals, date: date)
     return try run.text(of: statements)

@@ -1,5 +1,5 @@
 extension TemplateParser {
-  /// One expression, or several with commas between, which make a list.
+  /// One expression, or several with commas between, which make a tuple.
   mutating func expressions(
     withCondition: Bool = true
   ) throws(TokenizationError) -> TemplateExpression {
@@ -11,7 +11,7 @@ extension TemplateParser {
       if current.kind == .variableEnd || current.kind == .blockEnd { break }
       items.append(try expression(withCondition: withCondition))
     }
-    return try make(.list(items), line, items)
+    return try make(.tuple(items), line, items)
   }
 
   /// One expression, with `a if b else c` unless a loop's own `if` may follow.
@@ -185,7 +185,7 @@ extension TemplateParser {
       return try make(.text(text), line, [])
     case .sign("("):
       advance()
-      if skipSign(")") { return try make(.list([]), line, []) }
+      if skipSign(")") { return try make(.tuple([]), line, []) }
       let first = try expression()
       guard isSign(",") else {
         try expect(.sign(")"))
@@ -194,7 +194,7 @@ extension TemplateParser {
       var items = [first]
       while skipSign(","), !isSign(")") { items.append(try expression()) }
       try expect(.sign(")"))
-      return try make(.list(items), line, items)
+      return try make(.tuple(items), line, items)
     case .sign("["):
       advance()
       var items: [TemplateExpression] = []

@@ -128,6 +128,7 @@ struct TemplateParser {
       try expect(.blockEnd)
       form = .filtered(body: try body("endfilter"), filters: filters)
     case "with": form = try scope()
+    case "call": form = try call()
     case "break":
       try expect(.blockEnd)
       form = .leave
@@ -171,16 +172,26 @@ struct TemplateParser {
     }
   }
 
-  private mutating func targets() throws(TokenizationError) -> [String] {
-    let isBracketed = skipSign("(")
-    var targets = [try name()]
-    while skipSign(",") { targets.append(try name()) }
-    if isBracketed { try expect(.sign(")")) }
-    return targets
+  /// `a`, `a, b` or `a, (b, c)`.
+  private mutating func target() throws(TokenizationError) -> TemplateTarget {
+    let first = try oneTarget()
+    guard isSign(",") else { return first }
+    var targets = [first]
+    while skipSign(",") { targets.append(try oneTarget()) }
+    return .several(targets)
+  }
+
+  private mutating func oneTarget() throws(TokenizationError) -> TemplateTarget {
+    guard skipSign("(") else { return .name(try name()) }
+    try descend()
+    defer { ascend() }
+    let target = try target()
+    try expect(.sign(")"))
+    return target
   }
 
   private mutating func loop() throws(TokenizationError) -> TemplateStatement.Form {
-    let targets = try targets()
+    let target = try target()
     try expect(.name("in"))
     let items = try expressions(withCondition: false)
     let condition = skipName("if") ? try expression() : nil
@@ -198,26 +209,27 @@ struct TemplateParser {
     }
     return .loop(
       TemplateLoop(
-        targets: targets, items: items, condition: condition, body: body, otherwise: otherwise))
+        target: target, items: items, condition: condition, body: body, otherwise: otherwise))
   }
 
   private mutating func set() throws(TokenizationError) -> TemplateStatement.Form {
-    let targets = try targets()
-    if targets.count == 1, skipSign(".") {
-      let attribute = try name()
+    let target = try target()
+    if case .name(let name) = target, skipSign(".") {
+      let attribute = try self.name()
       try expect(.sign("="))
       let value = try expressions()
       try expect(.blockEnd)
-      return .setAttribute(name: targets[0], attribute: attribute, value)
+      return .setAttribute(name: name, attribute: attribute, value)
     }
-    if skipSign("=") {
+    guard !isSign("="), case .name(let name) = target else {
+      try expect(.sign("="))
       let value = try expressions()
       try expect(.blockEnd)
-      return .set(targets: targets, value)
+      return .set(target, value)
     }
     let filters = skipSign("|") ? try self.filters() : []
     try expect(.blockEnd)
-    return .capture(name: targets[0], body: try body("endset"), filters: filters)
+    return .capture(name: name, body: try body("endset"), filters: filters)
   }
 
   private mutating func filters() throws(TokenizationError) -> [TemplateFilter] {
@@ -239,6 +251,36 @@ struct TemplateParser {
 
   private mutating func macro() throws(TokenizationError) -> TemplateStatement.Form {
     let name = try name()
+    let parameters = try parameters()
+    try expect(.blockEnd)
+    return .macro(try macro(name, parameters, until: "endmacro"))
+  }
+
+  /// `{% call macro(arguments) %}…{% endcall %}` and `{% call(parameters) macro(arguments) %}`.
+  private mutating func call() throws(TokenizationError) -> TemplateStatement.Form {
+    let parameters = isSign("(") ? try parameters() : []
+    let callee = try expression()
+    guard case .call = callee.form else { throw syntax("a call block calls no macro") }
+    try expect(.blockEnd)
+    return .call(try macro("caller", parameters, until: "endcall"), callee)
+  }
+
+  private mutating func macro(
+    _ name: String, _ parameters: [(name: String, standard: TemplateExpression?)], until end: String
+  ) throws(TokenizationError) -> TemplateMacro {
+    let start = position
+    let body = try body(end)
+    var extras: Set<String> = []
+    for extra in ["caller", "varargs", "kwargs"]
+    where tokens[start..<position].contains(where: { $0.kind == .name(extra) }) {
+      extras.insert(extra)
+    }
+    return TemplateMacro(name: name, parameters: parameters, body: body, extras: extras)
+  }
+
+  private mutating func parameters() throws(TokenizationError) -> [(
+    name: String, standard: TemplateExpression?
+  )] {
     var parameters: [(name: String, standard: TemplateExpression?)] = []
     try expect(.sign("("))
     while !isSign(")") {
@@ -247,9 +289,7 @@ struct TemplateParser {
       parameters.append((parameter, skipSign("=") ? try expression() : nil))
     }
     advance()
-    try expect(.blockEnd)
-    return .macro(
-      TemplateMacro(name: name, parameters: parameters, body: try body("endmacro")))
+    return parameters
   }
 
   private mutating func scope() throws(TokenizationError) -> TemplateStatement.Form {

@@ -48,6 +48,10 @@ extension TemplateRun {
       var items: [TemplateValue] = []
       for item in expressions { items.append(try evaluate(item)) }
       return try made(items, line)
+    case .tuple(let expressions):
+      var items: [TemplateValue] = []
+      for item in expressions { items.append(try evaluate(item)) }
+      return try made(items, isTuple: true, line)
     case .object(let members):
       return try object(members, line)
     case .not(let operand):
@@ -81,14 +85,26 @@ extension TemplateRun {
       return try item(try evaluate(base), try evaluate(key), line)
     case .slice(let base, let bounds):
       return try slice(base, bounds, line)
-    case .call(let callee, let arguments):
-      let callee = try evaluate(callee)
-      return try call(callee, try evaluate(arguments), line)
+    case .call:
+      return try called(expression)
     case .filter(let base, let name, let arguments):
       return try filter(try evaluate(base), name, try evaluate(arguments), line)
     case .test(let base, let name, let arguments):
       return .boolean(try test(try evaluate(base), name, try evaluate(arguments), line))
     }
+  }
+
+  /// The value of a call, which may be that of a call block.
+  mutating func called(
+    _ expression: TemplateExpression, with caller: TemplateValue? = nil
+  ) throws(TokenizationError) -> TemplateValue {
+    guard case .call(let callee, let arguments) = expression.form else {
+      return try evaluate(expression)
+    }
+    let function = try evaluate(callee)
+    var values = try evaluate(arguments)
+    if let caller { values.named.append(("caller", caller)) }
+    return try call(function, values, expression.line)
   }
 
   private mutating func object(
@@ -206,9 +222,9 @@ extension TemplateRun {
     case (.text(let first), "+", .text(let second)):
       try room(first.utf8.count + second.utf8.count, line)
       return .text(first + second)
-    case (.list(let first), "+", .list(let second)):
+    case (.list(let first), "+", .list(let second)) where first.isTuple == second.isTuple:
       try step(first.items.count + second.items.count, line)
-      return try made(first.items + second.items, line)
+      return try made(first.items + second.items, isTuple: first.isTuple, line)
     case (.text(let text), "*", _):
       guard let count = right.whole else { break }
       let (bytes, overflow) = text.utf8.count.multipliedReportingOverflow(by: max(0, count))
@@ -292,7 +308,8 @@ extension TemplateRun {
     guard step != 0 else { throw failure(line, "a slice cannot go in steps of 0") }
     switch base {
     case .list(let list):
-      return try made(list.items.slice(numbers[0], numbers[1], step), line)
+      return try made(
+        list.items.slice(numbers[0], numbers[1], step), isTuple: list.isTuple, line)
     case .text(let text):
       try self.step(text.utf8.count / 8, line)
       var result = String.UnicodeScalarView()
@@ -314,11 +331,12 @@ extension TemplateLoopState {
     case "first": .boolean(index == 0)
     case "last": .boolean(index == items.count - 1)
     case "length": .integer(items.count)
-    case "depth": .integer(nesting)
-    case "depth0": .integer(nesting - 1)
+    // Counts only loops that call themselves, which this subset does not have.
+    case "depth": .integer(1)
+    case "depth0": .integer(0)
     case "previtem": index > 0 ? items[index - 1] : nil
     case "nextitem": index + 1 < items.count ? items[index + 1] : nil
-    case "cycle": .method(.loop(self), "cycle")
+    case "cycle", "changed": .method(.loop(self), name)
     default: nil
     }
   }

@@ -18,6 +18,8 @@ struct TemplateRun {
   static let longestText = 16 << 20
   /// How deep evaluation nests.
   static let deepest = 200
+  /// The number of scopes outside all blocks.
+  static let outermost = 2
   /// The longest range.
   static let longestRange = 100_000
 
@@ -64,10 +66,10 @@ struct TemplateRun {
 
   /// Counts a list that was made.
   mutating func made(
-    _ items: [TemplateValue], _ line: Int
+    _ items: [TemplateValue], isTuple: Bool = false, _ line: Int
   ) throws(TokenizationError) -> TemplateValue {
     try step(items.count, line)
-    return .list(try TemplateList(items, line: line))
+    return .list(try TemplateList(items, isTuple: isTuple, line: line))
   }
 
   mutating func descend(_ line: Int) throws(TokenizationError) {
@@ -126,8 +128,8 @@ struct TemplateRun {
       try execute(otherwise)
     case .loop(let loop):
       try execute(loop, line)
-    case .set(let targets, let expression):
-      try assign(targets, try evaluate(expression), line)
+    case .set(let target, let expression):
+      try assign(target, try evaluate(expression), line)
     case .setAttribute(let name, let attribute, let expression):
       guard case .namespace(let space) = value(of: name) else {
         throw failure(line, "'\(name)' is not a namespace, so '\(name).\(attribute)' cannot be set")
@@ -139,7 +141,15 @@ struct TemplateRun {
       let value = try captured(body, filters, line)
       scopes[scopes.count - 1][name] = value
     case .macro(let macro):
+      guard scopes.count == Self.outermost else {
+        throw failure(
+          line,
+          "the macro '\(macro.name)' is defined inside a loop or block, which this subset of "
+            + "Jinja does not know")
+      }
       scopes[scopes.count - 1][macro.name] = .macro(macro)
+    case .call(let caller, let callee):
+      try write(try called(callee, with: .caller(caller, scopes)).written, line)
     case .filtered(let body, let filters):
       try write(try captured(body, filters, line).written, line)
     case .scope(let assignments, let body):
@@ -176,17 +186,18 @@ struct TemplateRun {
   }
 
   private mutating func assign(
-    _ targets: [String], _ value: TemplateValue, _ line: Int
+    _ target: TemplateTarget, _ value: TemplateValue, _ line: Int
   ) throws(TokenizationError) {
-    if targets.count == 1 {
-      scopes[scopes.count - 1][targets[0]] = value
-      return
+    switch target {
+    case .name(let name):
+      scopes[scopes.count - 1][name] = value
+    case .several(let targets):
+      let items = try items(of: value, line)
+      guard items.count == targets.count else {
+        throw failure(line, "\(items.count) values cannot be given to \(targets.count) names")
+      }
+      for (target, item) in zip(targets, items) { try assign(target, item, line) }
     }
-    let items = try items(of: value, line)
-    guard items.count == targets.count else {
-      throw failure(line, "\(items.count) values cannot be given to \(targets.count) names")
-    }
-    for (target, item) in zip(targets, items) { scopes[scopes.count - 1][target] = item }
   }
 
   private mutating func execute(
@@ -197,7 +208,7 @@ struct TemplateRun {
       var kept: [TemplateValue] = []
       for item in items {
         scopes.append([:])
-        try assign(loop.targets, item, line)
+        try assign(loop.target, item, line)
         if try evaluate(condition).isTrue { kept.append(item) }
         scopes.removeLast()
       }
@@ -205,12 +216,12 @@ struct TemplateRun {
     }
     guard !items.isEmpty else { return try execute(loop.otherwise) }
     loops += 1
-    let state = TemplateLoopState(items: items, nesting: loops)
+    let state = TemplateLoopState(items: items)
     for (index, item) in items.enumerated() {
       try step(1, line)
       state.index = index
       scopes.append(["loop": .loop(state)])
-      try assign(loop.targets, item, line)
+      try assign(loop.target, item, line)
       try execute(loop.body)
       scopes.removeLast()
       let ended = jump
@@ -246,22 +257,38 @@ struct TemplateRun {
 
   // MARK: Macros
 
-  /// Runs a macro, which sees the outermost names and its parameters.
+  /// Runs a macro, which sees its parameters and the outermost names, or those of its call block.
   mutating func call(
-    _ macro: TemplateMacro, _ arguments: TemplateRunArguments, _ line: Int
+    _ macro: TemplateMacro, _ arguments: TemplateRunArguments, in outer: [[String: TemplateValue]]?,
+    _ line: Int
   ) throws(TokenizationError) -> TemplateValue {
-    guard arguments.values.count <= macro.parameters.count else {
+    let takesValues = macro.extras.contains("varargs")
+    guard takesValues || arguments.values.count <= macro.parameters.count else {
       throw failure(
         line,
         "the macro '\(macro.name)' takes \(macro.parameters.count) values, not "
           + "\(arguments.values.count)")
     }
+    var extras = TemplateObject(members: [], depth: 1)
+    var caller: TemplateValue?
     for named in arguments.named where !macro.parameters.contains(where: { $0.name == named.name })
     {
-      throw failure(line, "the macro '\(macro.name)' has no parameter '\(named.name)'")
+      if named.name == "caller", macro.extras.contains("caller") {
+        caller = named.value
+      } else if macro.extras.contains("kwargs") {
+        try extras.set(.text(named.name), named.value, line: line)
+      } else {
+        throw failure(line, "the macro '\(macro.name)' has no parameter '\(named.name)'")
+      }
     }
+    let rest = try TemplateList(
+      Array(arguments.values.dropFirst(macro.parameters.count)), isTuple: true, line: line)
     let saved = (scopes, output, loops)
-    scopes = [scopes[0], scopes[1], [:]]
+    scopes = (outer ?? Array(scopes.prefix(Self.outermost))) + [[:]]
+    let inner = scopes.count - 1
+    if let caller { scopes[inner]["caller"] = caller }
+    if takesValues { scopes[inner]["varargs"] = .list(rest) }
+    if macro.extras.contains("kwargs") { scopes[inner]["kwargs"] = .object(extras) }
     output = ""
     loops = 0
     for (index, parameter) in macro.parameters.enumerated() {
@@ -273,7 +300,7 @@ struct TemplateRun {
       } else if let standard = parameter.standard {
         value = try evaluate(standard)
       }
-      scopes[2][parameter.name] = value
+      scopes[inner][parameter.name] = value
     }
     try execute(macro.body)
     let text = output

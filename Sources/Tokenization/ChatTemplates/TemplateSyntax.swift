@@ -8,6 +8,7 @@ struct TemplateExpression: Sendable {
     case text(String)
     case name(String)
     case list([TemplateExpression])
+    case tuple([TemplateExpression])
     case object([(key: TemplateExpression, value: TemplateExpression)])
     case not(TemplateExpression)
     case negative(TemplateExpression)
@@ -46,10 +47,11 @@ struct TemplateStatement: Sendable {
     case choice(
       [(condition: TemplateExpression, body: [TemplateStatement])], else: [TemplateStatement])
     case loop(TemplateLoop)
-    case set(targets: [String], TemplateExpression)
+    case set(TemplateTarget, TemplateExpression)
     case setAttribute(name: String, attribute: String, TemplateExpression)
     case capture(name: String, body: [TemplateStatement], filters: [TemplateFilter])
     case macro(TemplateMacro)
+    case call(TemplateMacro, TemplateExpression)
     case filtered(body: [TemplateStatement], filters: [TemplateFilter])
     case scope(assignments: [(name: String, value: TemplateExpression)], body: [TemplateStatement])
     case leave
@@ -67,18 +69,26 @@ struct TemplateFilter: Sendable {
   var line: Int
 }
 
-/// A loop: `{% for targets in items if condition %}`.
+/// What a value is given to: a name, or several that its items go to.
+indirect enum TemplateTarget: Sendable {
+  case name(String)
+  case several([TemplateTarget])
+}
+
+/// A loop: `{% for target in items if condition %}`.
 struct TemplateLoop: Sendable {
-  var targets: [String]
+  var target: TemplateTarget
   var items: TemplateExpression
   var condition: TemplateExpression?
   var body: [TemplateStatement]
   var otherwise: [TemplateStatement]
 }
 
-/// A macro: `{% macro name(parameters) %}`.
+/// A macro: `{% macro name(parameters) %}`, or the body of a call block, which is called `caller`.
 struct TemplateMacro: Sendable {
   var name: String
   var parameters: [(name: String, standard: TemplateExpression?)]
   var body: [TemplateStatement]
+  /// Which of `caller`, `varargs` and `kwargs` the body names: it may be given those alone.
+  var extras: Set<String>
 }

@@ -4,8 +4,11 @@ struct ByteSearch {
   /// For each length matched, the longest shorter match it ends with.
   private let fallback: [Int]
 
-  init(_ pattern: String) {
-    let pattern = Array(pattern.utf8)
+  init(_ pattern: String) { self.init(Array(pattern.utf8)) }
+
+  private init(reversing pattern: [UInt8]) { self.init(pattern.reversed()) }
+
+  private init(_ pattern: [UInt8]) {
     var fallback = [Int](repeating: 0, count: pattern.count + 1)
     var length = 0
     for index in pattern.indices.dropFirst() {
@@ -27,6 +30,15 @@ struct ByteSearch {
       if length == pattern.count { return index + 1 - length }
     }
     return nil
+  }
+
+  /// Where the text begins first or last, overlaps counted.
+  func place(in bytes: [UInt8], last: Bool) -> Int? {
+    guard last else { return first(in: bytes, from: 0) }
+    let count = pattern.count
+    guard count <= bytes.count else { return nil }
+    let reversed = ByteSearch(reversing: pattern)
+    return reversed.first(in: bytes.reversed(), from: 0).map { bytes.count - $0 - count }
   }
 
   /// Where the text begins, without overlaps.
@@ -72,6 +84,35 @@ extension String {
     }
     if !line.isEmpty { lines.append(String(line)) }
     return lines
+  }
+
+  /// Whether the text is not empty and all of the kind that Python's `name` asks about.
+  func isAll(_ name: String) -> Bool {
+    let scalars = unicodeScalars
+    func isLetter(_ scalar: Unicode.Scalar) -> Bool {
+      switch scalar.properties.generalCategory {
+      case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: true
+      default: false
+      }
+    }
+    func isDigit(_ scalar: Unicode.Scalar) -> Bool {
+      let type = scalar.properties.numericType
+      return type == .decimal || type == .digit
+    }
+    guard !scalars.isEmpty else { return false }
+    switch name {
+    case "isdecimal": return scalars.allSatisfy { $0.properties.numericType == .decimal }
+    case "isdigit": return scalars.allSatisfy(isDigit)
+    case "isalpha": return scalars.allSatisfy(isLetter)
+    case "isalnum":
+      return scalars.allSatisfy { isLetter($0) || $0.properties.numericType != nil }
+    case "isspace": return scalars.allSatisfy(\.isTemplateSpace)
+    default:
+      let cased = scalars.filter(\.properties.isCased)
+      let isUpper = name == "isupper"
+      return !cased.isEmpty
+        && cased.allSatisfy { isUpper ? $0.properties.isUppercase : $0.properties.isLowercase }
+    }
   }
 
   /// The text in `upper`, `lower`, `title` case, or `capitalize`d.
@@ -134,7 +175,7 @@ private struct TemplateJSONWriter {
         members.sort { $0.name!.utf8.lexicographicallyPrecedes($1.name!.utf8) }
       }
       return write(members, brackets: ("{", "}"), level: level)
-    case .undefined, .namespace, .loop, .macro, .function, .method:
+    case .undefined, .namespace, .loop, .macro, .caller, .function, .method:
       return false
     }
     return true

@@ -12,6 +12,8 @@ enum TemplateValue {
   case namespace(TemplateNamespace)
   case loop(TemplateLoopState)
   case macro(TemplateMacro)
+  /// The body of a call block, with the names it sees.
+  case caller(TemplateMacro, [[String: TemplateValue]])
   /// A function of the template language.
   case function(String)
   /// A method of a value.
@@ -22,16 +24,16 @@ enum TemplateValue {
 struct TemplateList {
   let items: [TemplateValue]
   let depth: Int
+  /// Whether Python would write it in parentheses, and hold it unequal to a list.
+  var isTuple = false
 
   static let deepest = 64
 
-  init(items: [TemplateValue], depth: Int) {
+  init(
+    _ items: [TemplateValue], isTuple: Bool = false, line: Int
+  ) throws(TokenizationError) {
     self.items = items
-    self.depth = depth
-  }
-
-  init(_ items: [TemplateValue], line: Int) throws(TokenizationError) {
-    self.items = items
+    self.isTuple = isTuple
     depth = try Self.depth(over: items.lazy.map(\.depth).max() ?? 0, line: line)
   }
 
@@ -90,12 +92,10 @@ final class TemplateNamespace {
 final class TemplateLoopState {
   var index = 0
   let items: [TemplateValue]
-  let nesting: Int
+  /// What `changed` was last asked about.
+  var last: [TemplateValue]?
 
-  init(items: [TemplateValue], nesting: Int) {
-    self.items = items
-    self.nesting = nesting
-  }
+  init(items: [TemplateValue]) { self.items = items }
 }
 
 /// Whether two texts have the same bytes; `==` would compare by canonical equivalence.
@@ -109,7 +109,7 @@ extension TemplateValue {
     switch self {
     case .list(let list): list.depth
     case .object(let object): object.depth
-    case .namespace, .loop, .method: TemplateList.deepest
+    case .namespace, .loop, .method, .caller: TemplateList.deepest
     default: 0
     }
   }
@@ -123,7 +123,7 @@ extension TemplateValue {
     case .text(let value): !value.isEmpty
     case .list(let list): !list.items.isEmpty
     case .object(let object): !object.members.isEmpty
-    case .namespace, .loop, .macro, .function, .method: true
+    case .namespace, .loop, .macro, .caller, .function, .method: true
     }
   }
 
@@ -140,11 +140,11 @@ extension TemplateValue {
     case .integer: "a whole number"
     case .real: "a real number"
     case .text: "a text"
-    case .list: "a list"
+    case .list(let list): list.isTuple ? "a tuple" : "a list"
     case .object: "an object"
     case .namespace: "a namespace"
     case .loop: "the loop"
-    case .macro: "a macro"
+    case .macro, .caller: "a macro"
     case .function: "a function"
     case .method: "a method"
     }
@@ -173,7 +173,7 @@ extension TemplateValue {
     case (.undefined, .undefined), (.none, .none): return true
     case (.text(let left), .text(let right)): return sameText(left, right)
     case (.list(let left), .list(let right)):
-      return left.items.count == right.items.count
+      return left.items.count == right.items.count && left.isTuple == right.isTuple
         && zip(left.items, right.items).allSatisfy { $0.equals($1) }
     case (.object(let left), .object(let right)):
       return left.members.count == right.members.count
@@ -201,11 +201,13 @@ extension TemplateValue {
     case .integer(let value): return String(value)
     case .real(let value): return TemplateNumber.python(value)
     case .text(let text): return Self.quoted(text)
-    case .list(let list): return "[" + list.items.map(\.represented).joined(separator: ", ") + "]"
+    case .list(let list):
+      let items = list.items.map(\.represented).joined(separator: ", ")
+      return list.isTuple ? "(" + items + (list.items.count == 1 ? ",)" : ")") : "[" + items + "]"
     case .object(let object):
       let members = object.members.map { $0.key.represented + ": " + $0.value.represented }
       return "{" + members.joined(separator: ", ") + "}"
-    case .namespace, .loop, .macro, .function, .method: return "<\(kind)>"
+    case .namespace, .loop, .macro, .caller, .function, .method: return "<\(kind)>"
     }
   }
 
@@ -221,15 +223,32 @@ extension TemplateValue {
       case "\\": result += "\\\\"
       case quote: result += "\\" + String(quote)
       default:
-        if scalar.value < 0x20 || scalar.value == 0x7F {
-          result += "\\x" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
-        } else {
+        if scalar.isPrintable {
           result.unicodeScalars.append(scalar)
+        } else {
+          let digits = String(scalar.value, radix: 16)
+          let (mark, width) =
+            scalar.value < 0x100 ? ("x", 2) : scalar.value < 0x10000 ? ("u", 4) : ("U", 8)
+          result += "\\" + mark + String(repeating: "0", count: width - digits.count) + digits
         }
       }
     }
     result.unicodeScalars.append(quote)
     return result
+  }
+}
+
+extension Unicode.Scalar {
+  /// Whether Python's `repr` writes the character as itself.
+  fileprivate var isPrintable: Bool {
+    if value < 0x7F { return value >= 0x20 }
+    switch properties.generalCategory {
+    case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator,
+      .paragraphSeparator, .spaceSeparator:
+      return false
+    default:
+      return true
+    }
   }
 }
 
