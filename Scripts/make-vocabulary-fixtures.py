@@ -20,7 +20,7 @@ import gguf
 import numpy as np
 import sentencepiece as spm
 from sentencepiece import sentencepiece_model_pb2 as proto
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 # Small stand-ins for the published tables of replacements: longer matches win, one character may
 # become several, several one, and some vanish.
@@ -66,6 +66,24 @@ def train(name, lines, rules, **options):
     return model
 
 
+def exact(processor, model, line):
+    """The ids of a line, or None where only the rounding of float32 sums decides between divisions.
+
+    SentencePiece adds scores in float32. Where another division has the same sum but for rounding
+    (300 times the same letter), what it gives is no property of the model.
+    """
+    ids = processor.encode(line)
+    if model.trainer_spec.model_type != 1:
+        return ids
+    score = np.array([p.score for p in model.pieces], dtype=np.float64)
+    unknown = model.trainer_spec.unk_id
+    reference = Tokenizer(models.Unigram([(p.piece if p.type == 1 else f"\x00{i}", p.score)
+                                          for i, p in enumerate(model.pieces)], unk_id=unknown))
+    other = reference.encode(processor.normalize(line)).ids
+    ties = ids != other and unknown not in ids and abs(score[ids].sum() - score[other].sum()) < 1e-3
+    return None if ties else ids
+
+
 def write_json(path, value):
     path.write_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
 
@@ -96,15 +114,22 @@ def word_pieces(lines):
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=900, limit_alphabet=300, show_progress=False,
-                                        special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
-    tokenizer.train_from_iterator(lines, trainer)
-    # Without ids that training may order differently: by length, then spelling.
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    rest = sorted((t for t in tokenizer.get_vocab() if t not in special), key=lambda t: (len(t), t))
-    vocabulary = {t: i for i, t in enumerate(special + rest)}
-    tokenizer.model = models.WordPiece(vocabulary, unk_token="[UNK]")
-    return tokenizer, special + rest
+    # The reference's own training depends on the order of a hash table: take frequent parts instead.
+    words = Counter(word for line in lines for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(
+        tokenizer.normalizer.normalize_str(line)))
+    letters = Counter(c for word, count in words.items() for c in word for _ in range(count))
+    characters = sorted(c for c, count in letters.items() if count > 9)
+    starts, ends = Counter(), Counter()
+    for word, count in words.items():
+        for cut in range(2, min(len(word), 9) + 1):
+            starts[word[:cut]] += count
+            ends["##" + word[-cut:]] += count
+    frequent = [p for parts in (starts, ends)
+                for p, _ in sorted(parts.items(), key=lambda item: (-item[1] * len(item[0]), item[0]))[:250]]
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *("##" + c for c in characters),
+              *sorted(frequent)]
+    tokenizer.model = models.WordPiece({t: i for i, t in enumerate(tokens)}, unk_token="[UNK]")
+    return tokenizer, tokens
 
 
 def phantom(token):
@@ -132,7 +157,7 @@ def main():
             data = model.SerializeToString(deterministic=True)
             (out / f"{name}.model").write_bytes(data)
             processor = spm.SentencePieceProcessor(model_proto=data)
-            write_json(out / f"{name}.ids.json", [processor.encode(line) for line in lines])
+            write_json(out / f"{name}.ids.json", [exact(processor, model, line) for line in lines])
 
     write_sentencepiece_gguf(out / "llama.gguf", "llama", "llama", trained["llama"],
                              bos_token_id=1, eos_token_id=2, unk_token_id=0, add_bos_token=True,

@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import StrictJSON
 import TestSupport
 import Testing
 import Tokenization
@@ -66,7 +67,9 @@ enum Vocabulary {
     let reference = Corpus.load("vocabularies/\(name).ids.json").array!
     #expect(reference.count == Corpus.lines.count, sourceLocation: location)
     var wrong = 0
-    for (index, line) in Corpus.lines.enumerated() {
+    // A line without ids is one whose division only the rounding of the reference decides.
+    #expect(reference.count { $0.isNull } <= 4, sourceLocation: location)
+    for (index, line) in Corpus.lines.enumerated() where !reference[index].isNull {
       let wanted = reference[index].array!.map { map($0.integer!) }
       let found = tokenizer.encode(line).ids
       guard found != wanted else { continue }

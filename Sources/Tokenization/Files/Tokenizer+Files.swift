@@ -4,7 +4,7 @@ import StrictJSON
 extension Tokenizer {
   /// The tokenizer of a Hugging Face model folder.
   ///
-  /// Reads `tokenizer.json`, and where they are there `special_tokens_map.json`,
+  /// Reads `tokenizer.json`, or a SentencePiece model where there is none, and where they are there `special_tokens_map.json`,
   /// `tokenizer_config.json` and `chat_template.jinja`. Truncation and padding are never applied.
   ///
   /// - Parameter folder: The folder of the model, or its `tokenizer.json`.
@@ -13,17 +13,41 @@ extension Tokenizer {
     var isFolder: ObjCBool = false
     let exists = FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder)
     let home = exists && !isFolder.boolValue ? folder.deletingLastPathComponent() : folder
-    let file = exists && !isFolder.boolValue ? folder : folder.appending(path: "tokenizer.json")
+    var file = exists && !isFolder.boolValue ? folder : folder.appending(path: "tokenizer.json")
     func optional(_ name: String) throws(TokenizationError) -> [UInt8]? {
       let url = home.appending(path: name)
       return FileManager.default.fileExists(atPath: url.path) ? try Self.read(url) : nil
     }
+    if !FileManager.default.fileExists(atPath: file.path),
+      let model = Self.sentencePieceFiles.lazy.map({ home.appending(path: $0) })
+        .first(where: { FileManager.default.fileExists(atPath: $0.path) })
+    {
+      file = model
+    }
+    let configuration = try optional("tokenizer_config.json")
+    let specialTokens = try optional("special_tokens_map.json")
+    let chatTemplate = try optional("chat_template.jinja").map {
+      String(decoding: $0, as: UTF8.self)
+    }
+    guard file.pathExtension == "model" else {
+      try self.init(
+        json: try Self.read(file), configuration: configuration, specialTokens: specialTokens,
+        chatTemplate: chatTemplate, file: file.lastPathComponent)
+      return
+    }
+    let model = try optional("config.json").map { (bytes) throws(TokenizationError) in
+      try Self.parse(bytes, "config.json")
+    }
     try self.init(
-      json: try Self.read(file), configuration: try optional("tokenizer_config.json"),
-      specialTokens: try optional("special_tokens_map.json"),
-      chatTemplate: try optional("chat_template.jinja").map { String(decoding: $0, as: UTF8.self) },
-      file: file.lastPathComponent)
+      sentencePiece: try Self.read(file), configuration: configuration,
+      modelType: model?["model_type"]?.string, specialTokens: specialTokens,
+      chatTemplate: chatTemplate, file: file.lastPathComponent)
   }
+
+  /// What published folders call their SentencePiece model.
+  private static let sentencePieceFiles = [
+    "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model",
+  ]
 
   private static func read(_ url: URL) throws(TokenizationError) -> [UInt8] {
     do {
@@ -56,18 +80,18 @@ extension Tokenizer {
     if let specialTokens {
       let name = "special_tokens_map.json"
       let settings = TokenizerSettings(file: name, root: try Self.parse(specialTokens, name))
-      try settings.apply(to: &parts, reader)
+      try settings.apply(to: &parts, id: reader.id)
     }
     if let configuration {
       let name = "tokenizer_config.json"
       let settings = TokenizerSettings(file: name, root: try Self.parse(configuration, name))
-      try settings.apply(to: &parts, reader)
+      try settings.apply(to: &parts, id: reader.id)
     }
     if let chatTemplate { parts.chatTemplate = chatTemplate }
     self.init(parts)
   }
 
-  private static func parse(
+  static func parse(
     _ bytes: some Collection<UInt8>, _ file: String
   ) throws(TokenizationError) -> JSON {
     do {
@@ -80,12 +104,12 @@ extension Tokenizer {
 }
 
 /// `tokenizer_config.json` or `special_tokens_map.json`: which tokens have a role.
-private struct TokenizerSettings {
+struct TokenizerSettings {
   let file: String
   let root: JSON
 
   func apply(
-    to parts: inout TokenizerParts, _ tokenizer: TokenizerFile
+    to parts: inout TokenizerParts, id: (String, TokenizerParts) -> Int?
   ) throws(TokenizationError) {
     func token(_ key: String) throws(TokenizationError) -> Int? {
       guard let value = root[key], !value.isNull else { return nil }
@@ -94,7 +118,7 @@ private struct TokenizerSettings {
           .malformed,
           "\(file): '\(key)' is \(value.kind), not a token; the file is damaged.")
       }
-      return tokenizer.id(of: text, parts)
+      return id(text, parts)
     }
     if let id = try token("bos_token") { parts.roles.bos = id }
     if let id = try token("eos_token") { parts.roles.eos = id }

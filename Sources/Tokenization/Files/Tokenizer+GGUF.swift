@@ -24,7 +24,7 @@ extension Tokenizer {
     case "t5":
       try self.init(vocabulary: try fields.unigram(), chatTemplate: chatTemplate, file: file)
     case "bert":
-      try self.init(vocabulary: try fields.wordPieces(), chatTemplate: chatTemplate, file: file)
+      try self.init(vocabulary: try fields.wordPieces(), file: file)
     case let kind:
       throw TokenizationError(
         .unsupported,
@@ -43,7 +43,8 @@ extension VocabularyFields {
       tokens: tokens, merges: try needed("merges"), tokenTypes: try integers("token_type") ?? [],
       preTokenizer: try text("pre") ?? "default", bos: roles.bos, eos: roles.eos,
       unknown: roles.unknown, padding: roles.padding, endOfText: roles.endOfText,
-      addsBOS: try boolean("add_bos_token"))
+      mask: roles.mask, addsBOS: try boolean("add_bos_token"),
+      addsEOS: try boolean("add_eos_token"))
   }
 
   /// SentencePiece's BPE, which merges by score.

@@ -9,21 +9,7 @@ extension Tokenizer {
   public init(
     vocabulary: UnigramVocabulary, chatTemplate: String? = nil, file: String = "vocabulary"
   ) throws(TokenizationError) {
-    let kinds = try TokenKinds(
-      vocabulary.tokens, vocabulary.tokenTypes, roles: vocabulary.roles, file: file)
-    let decoding = vocabulary.text.decoding(usesByteFallback: vocabulary.usesByteFallback)
-    let table = try TokenTable(
-      vocabulary.tokens, isText: { !kinds.isSpelled($0) }, file: file,
-      decode: DecodingStep.reader(decoding))
-    let model = try UnigramModel(
-      table, scores: vocabulary.scores,
-      isText: { kinds[$0] != .normal && kinds[$0] != .userDefined },
-      unknown: vocabulary.roles.unknown, usesByteFallback: vocabulary.usesByteFallback, file: file)
-    self.init(
-      TokenizerParts(
-        model: .unigram(model), normalizing: try vocabulary.text.normalizing(file),
-        splitting: vocabulary.text.splitting, decoding: decoding, added: kinds.added,
-        roles: vocabulary.roles, chatTemplate: chatTemplate))
+    self.init(try TokenizerParts(vocabulary, chatTemplate: chatTemplate, file: file))
   }
 
   /// A tokenizer over the plain values of a BPE vocabulary with scores.
@@ -36,23 +22,7 @@ extension Tokenizer {
   public init(
     vocabulary: ScoredPairVocabulary, chatTemplate: String? = nil, file: String = "vocabulary"
   ) throws(TokenizationError) {
-    let kinds = try TokenKinds(
-      vocabulary.tokens, vocabulary.tokenTypes, roles: vocabulary.roles, file: file)
-    let decoding = vocabulary.text.decoding(usesByteFallback: vocabulary.usesByteFallback)
-    let table = try TokenTable(
-      vocabulary.tokens, isText: { !kinds.isSpelled($0) }, file: file,
-      decode: DecodingStep.reader(decoding))
-    var model = try PairModel(
-      characters: table, scores: vocabulary.scores,
-      isMade: { kinds[$0] == .normal || kinds[$0] == .userDefined }, file: file)
-    model.unknown = vocabulary.roles.unknown.map { UInt32($0) }
-    model.fusesUnknown = vocabulary.fusesUnknown
-    if vocabulary.usesByteFallback { model.fallback = table.byteTokens() }
-    self.init(
-      TokenizerParts(
-        model: .pairs(model), normalizing: try vocabulary.text.normalizing(file),
-        splitting: vocabulary.text.splitting, decoding: decoding, added: kinds.added,
-        roles: vocabulary.roles, chatTemplate: chatTemplate))
+    self.init(try TokenizerParts(vocabulary, chatTemplate: chatTemplate, file: file))
   }
 
   /// A tokenizer over the plain values of a WordPiece vocabulary.
@@ -89,6 +59,52 @@ extension Tokenizer {
   }
 }
 
+extension TokenizerParts {
+  /// What a vocabulary gives a tokenizer.
+  init(
+    _ vocabulary: UnigramVocabulary, chatTemplate: String?, file: String
+  ) throws(TokenizationError) {
+    let kinds = try TokenKinds(
+      vocabulary.tokens, vocabulary.tokenTypes, roles: vocabulary.roles, file: file)
+    let decoding = vocabulary.text.decoding(usesByteFallback: vocabulary.usesByteFallback)
+    let table = try TokenTable(
+      vocabulary.tokens, isText: { !kinds.isSpelled($0) }, file: file,
+      decode: DecodingStep.reader(decoding))
+    let model = try UnigramModel(
+      table, scores: vocabulary.scores,
+      isText: { kinds[$0] != .normal && kinds[$0] != .userDefined },
+      unknown: vocabulary.roles.unknown, usesByteFallback: vocabulary.usesByteFallback, file: file)
+    self.init(
+      model: .unigram(model), normalizing: try vocabulary.text.normalizing(file),
+      splitting: vocabulary.text.splitting, decoding: decoding, added: kinds.added,
+      roles: vocabulary.roles, chatTemplate: chatTemplate)
+  }
+}
+
+extension TokenizerParts {
+  /// What a vocabulary gives a tokenizer.
+  init(
+    _ vocabulary: ScoredPairVocabulary, chatTemplate: String?, file: String
+  ) throws(TokenizationError) {
+    let kinds = try TokenKinds(
+      vocabulary.tokens, vocabulary.tokenTypes, roles: vocabulary.roles, file: file)
+    let decoding = vocabulary.text.decoding(usesByteFallback: vocabulary.usesByteFallback)
+    let table = try TokenTable(
+      vocabulary.tokens, isText: { !kinds.isSpelled($0) }, file: file,
+      decode: DecodingStep.reader(decoding))
+    var model = try PairModel(
+      characters: table, scores: vocabulary.scores,
+      isMade: { kinds[$0] == .normal || kinds[$0] == .userDefined }, file: file)
+    model.unknown = vocabulary.roles.unknown.map { UInt32($0) }
+    model.fusesUnknown = vocabulary.fusesUnknown
+    if vocabulary.usesByteFallback { model.fallback = table.byteTokens() }
+    self.init(
+      model: .pairs(model), normalizing: try vocabulary.text.normalizing(file),
+      splitting: vocabulary.text.splitting, decoding: decoding, added: kinds.added,
+      roles: vocabulary.roles, chatTemplate: chatTemplate)
+  }
+}
+
 extension TokenKinds {
   /// Whether the spelling of a token is to be read, and is not its text as it stands.
   fileprivate func isSpelled(_ id: Int) -> Bool {
@@ -111,7 +127,7 @@ extension SentencePieceText {
   }
 
   fileprivate var splitting: [PreTokenizer] {
-    [.spaces(as: SentencePiece.space, prefix: prefix, splits: false)]
+    [.spaces(as: SentencePiece.space, prefix: prefix, splits: false, doubles: true)]
   }
 
   fileprivate func decoding(usesByteFallback: Bool) -> [DecodingStep] {

@@ -45,23 +45,33 @@ private struct Splitting {
   var addsBOS = false
 
   static let names = [
-    "default", "deepseek-r1-qwen", "gpt-2", "gpt2", "llama-bpe", "llama-v3", "llama3", "olmo",
-    "phi-2", "qwen2", "smollm", "starcoder",
+    "command-r", "dbrx", "deepseek-r1-qwen", "default", "falcon", "falcon3", "gpt-2", "gpt2",
+    "llama-bpe", "llama-v3", "llama3", "modern-bert", "mpt", "olmo", "phi-2", "qwen2", "refact",
+    "roberta-bpe", "smaug-bpe", "smollm", "stablelm2", "starcoder",
   ]
 
   /// The splitting of a name; files without one are old and mostly GPT-2's, which `default` stands
   /// for.
   init?(_ name: String) {
     switch name {
-    case "default", "gpt-2", "gpt2", "olmo", "phi-2":
+    case "default", "gpt-2", "gpt2", "modern-bert", "mpt", "olmo", "phi-2", "roberta-bpe":
       self.init(steps: [.pieces(.words)])
-    case "smollm", "starcoder":
+    case "command-r", "refact", "smollm", "starcoder":
       self.init(steps: [.split(.number, .isolated, inverted: false), .pieces(.words)])
-    case "llama-bpe", "llama-v3", "llama3":
+    case "falcon3", "llama-bpe", "llama-v3", "llama3":
       self.init(
         steps: [.pieces(.lines(maximumDigits: 3))], ignoresMerges: true, addsBOS: true)
-    case "qwen2", "deepseek-r1-qwen":
+    case "dbrx", "smaug-bpe":
+      self.init(steps: [.pieces(.lines(maximumDigits: 3))])
+    case "deepseek-r1-qwen", "qwen2":
       self.init(steps: [.pieces(.lines(maximumDigits: 1))], composes: true)
+    case "stablelm2":
+      self.init(steps: [.pieces(.lines(maximumDigits: 1))])
+    case "falcon":
+      self.init(steps: [
+        .split(.punctuation, .contiguous, inverted: false), .pieces(.words),
+        .split(.text(TextPattern(regex: "[0-9][0-9][0-9]")!), .isolated, inverted: false),
+      ])
     default:
       return nil
     }

@@ -57,7 +57,8 @@ extension TokenizerFile {
     case "Metaspace":
       let space = try spaces(value, part)
       return .spaces(
-        as: space.mark, prefix: space.prefix, splits: try flag(value, "split") ?? true)
+        as: space.mark, prefix: space.prefix, splits: try flag(value, "split") ?? true,
+        doubles: false)
     case "Split":
       return try split(value)
     case let other:

@@ -6,8 +6,9 @@ enum PreTokenizer: Sendable, Equatable {
   case bert
   /// Puts a space before every part that does not begin with one.
   case prefixSpace
-  /// Writes spaces as another character, as SentencePiece does with `▁`.
-  case spaces(as: [UInt8], prefix: SentencePieceText.Prefix, splits: Bool)
+  /// Writes spaces as another character, as SentencePiece does with `▁`; a part that begins with one
+  /// gets another before it if `doubles`.
+  case spaces(as: [UInt8], prefix: SentencePieceText.Prefix, splits: Bool, doubles: Bool)
 
   /// Splits by one of the known patterns, whose pieces fill the text.
   static func pieces(_ pattern: PiecePattern) -> PreTokenizer {
@@ -31,8 +32,9 @@ enum PreTokenizer: Sendable, Equatable {
       switch step {
       case .prefixSpace:
         parts = insertSpaces(&text, parts)
-      case .spaces(let mark, let prefix, let splits):
-        parts = writeSpaces(&text, parts, mark, prefix, splits: splits, isFirst: isFirst)
+      case .spaces(let mark, let prefix, let splits, let doubles):
+        parts = writeSpaces(
+          &text, parts, mark, prefix, splits: splits, doubles: doubles, isFirst: isFirst)
       case .bert, .split:
         var pieces: [Range<Int>] = []
         pieces.reserveCapacity(parts.reduce(0) { $0 + $1.count } / 4)
@@ -90,7 +92,7 @@ enum PreTokenizer: Sendable, Equatable {
   /// every mark if `splits`.
   private static func writeSpaces(
     _ text: inout WorkingText, _ parts: [Range<Int>], _ mark: [UInt8],
-    _ prefix: SentencePieceText.Prefix, splits: Bool, isFirst: Bool
+    _ prefix: SentencePieceText.Prefix, splits: Bool, doubles: Bool, isFirst: Bool
   ) -> [Range<Int>] {
     var writer = WorkingText.Writer(from: text, whole(parts))
     var pieces: [Range<Int>] = []
@@ -102,7 +104,7 @@ enum PreTokenizer: Sendable, Equatable {
         let wanted =
           prefix == .always
           || prefix == .first && (isFirst || text.place(part).lowerBound == 0)
-        if wanted, !isMarked {
+        if wanted, doubles || !isMarked {
           writer.write(mark, for: part.lowerBound..<part.lowerBound)
         }
         var kept = part.lowerBound
