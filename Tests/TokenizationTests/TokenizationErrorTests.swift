@@ -263,8 +263,10 @@ struct TokenizationErrorTests {
   static let vocabularies: [(BytePairVocabulary, TokenizationError.Code, String)] = [
     (
       BytePairVocabulary(tokens: ["a"], merges: [], preTokenizer: "tekken"), .unsupported,
-      "the pre-tokenizer 'tekken' is not one Telescope knows; it knows default, deepseek-r1-qwen, "
-        + "gpt-2, gpt2, llama-bpe, llama-v3, llama3, olmo, phi-2, qwen2, smollm, starcoder."
+      "the pre-tokenizer 'tekken' is not one Telescope knows; it knows command-r, dbrx, "
+        + "deepseek-r1-qwen, default, falcon, falcon3, gpt-2, gpt2, llama-bpe, llama-v3, llama3, "
+        + "modern-bert, mpt, olmo, phi-2, qwen2, refact, roberta-bpe, smaug-bpe, smollm, stablelm2, "
+        + "starcoder."
     ),
     (
       BytePairVocabulary(tokens: ["a", "b"], merges: [], tokenTypes: [1]), .malformed,

@@ -44,16 +44,14 @@ struct PieceMerger: PieceTokenizer {
       merge(bytes, into: &output)
     case (.characters, false):
       appendCharacters(bytes, piece)
-      resolve(bytes, symbols[...], omitted: &omitted) { symbols = $0 }
+      resolve(bytes, &symbols, from: 0, omitted: &omitted)
       merge(bytes, into: &output)
     case (.characters, true):
       // What has no token by itself may still be part of one.
       appendCharacters(bytes, piece)
       let start = output.count
       merge(bytes, into: &output)
-      resolve(bytes, output[start...], omitted: &omitted) {
-        output.replaceSubrange(start..., with: $0)
-      }
+      resolve(bytes, &output, from: start, omitted: &omitted)
     }
   }
 
@@ -72,13 +70,15 @@ struct PieceMerger: PieceTokenizer {
 
   /// Puts the tokens of their bytes, or the unknown token, where characters have no token.
   private func resolve(
-    _ bytes: UnsafeBufferPointer<UInt8>, _ spans: ArraySlice<TokenSpan>,
-    omitted: inout [Range<Int>], _ use: ([TokenSpan]) -> Void
+    _ bytes: UnsafeBufferPointer<UInt8>, _ spans: inout [TokenSpan], from start: Int,
+    omitted: inout [Range<Int>]
   ) {
-    guard spans.contains(where: { $0.id == PairModel.absent }) else { return }
+    guard spans[start...].contains(where: { $0.id == PairModel.absent }) else { return }
+    // Only these are copied: the tokens of a whole text may stand before them.
+    let own = Array(spans[start...])
     var resolved: [TokenSpan] = []
-    resolved.reserveCapacity(spans.count + 8)
-    for span in spans {
+    resolved.reserveCapacity(own.count + 8)
+    for span in own {
       guard span.id == PairModel.absent else {
         resolved.append(span)
         continue
@@ -94,7 +94,7 @@ struct PieceMerger: PieceTokenizer {
         leaveOut(span.start..<span.end, &resolved, omitted: &omitted)
       }
     }
-    use(resolved)
+    spans.replaceSubrange(start..., with: resolved)
   }
 
   /// The unknown token for what has none, or nothing.
