@@ -17,7 +17,8 @@ struct GGUFVocabularyTests {
     Corpus.compare(try Vocabulary.gguf("qwen2"), "qwen2")
   }
 
-  @Test("Ids of SentencePiece's models and of WordPiece equal the reference's",
+  @Test(
+    "Ids of SentencePiece's models and of WordPiece equal the reference's",
     arguments: ["llama", "t5", "bert"])
   func others(_ name: String) throws {
     Vocabulary.compare(try Vocabulary.gguf(name), name)
@@ -39,7 +40,8 @@ struct GGUFVocabularyTests {
 
   static let refusals: [([String: VocabularyValue], String)] = [
     (
-      [:], "v: its tokenizer is 'absent'; Telescope reads 'gpt2', 'llama', 't5' and 'bert' from GGUF "
+      [:],
+      "v: its tokenizer is 'absent'; Telescope reads 'gpt2', 'llama', 't5' and 'bert' from GGUF "
         + "files."
     ),
     (

@@ -137,40 +137,4 @@ extension Tokenizer {
       try self.init(ggufMetadata: checkpoint.metadata, file: checkpoint.name)
     }
   }
-
-  private init(ggufMetadata metadata: [String: GGUFValue], file: String) throws {
-    func value(_ key: String) -> GGUFValue? { metadata["tokenizer.ggml." + key] }
-    guard let kind = value("model")?.string, kind == "gpt2" else {
-      throw ModelError(
-        .badData,
-        "\(file): its tokenizer is '\(value("model")?.string ?? "absent")'; Telescope "
-          + "reads byte-level BPE ('gpt2') from GGUF files.")
-    }
-    guard let tokens = value("tokens")?.strings, let merges = value("merges")?.strings else {
-      throw ModelError(
-        .badData, "\(file): the tokenizer's tokens or merges are missing; get the file again.")
-    }
-    func texts(_ strings: GGUFStrings, _ what: String) throws -> [String] {
-      var texts: [String] = []
-      texts.reserveCapacity(strings.count)
-      for index in 0..<strings.count {
-        guard let text = strings.string(at: index) else {
-          throw ModelError(
-            .badData, "\(file): tokenizer \(what) \(index) is not UTF-8; the file is damaged.")
-        }
-        texts.append(text)
-      }
-      return texts
-    }
-    let endings = ["eot_token_id", "eom_token_id"].compactMap { value($0)?.integer }
-    try self.init(
-      vocabulary: BytePairVocabulary(
-        tokens: texts(tokens, "token"), merges: texts(merges, "merge"),
-        tokenTypes: value("token_type")?.integers ?? [],
-        preTokenizer: value("pre")?.string ?? "default", bos: value("bos_token_id")?.integer,
-        eos: value("eos_token_id")?.integer, unknown: value("unknown_token_id")?.integer,
-        padding: value("padding_token_id")?.integer, endOfText: endings,
-        addsBOS: value("add_bos_token")?.boolean),
-      chatTemplate: metadata["tokenizer.chat_template"]?.string, file: file)
-  }
 }
