@@ -116,7 +116,8 @@ struct VocabularyTests {
     #expect(try ids(SentencePieceText(prefix: .never), "a<s>a") == [1, 2, 1])
     let trims = SentencePieceText(prefix: .always, removesExtraSpaces: true)
     #expect(try ids(trims, "  a  a ") == [0, 1, 0, 1])
-    #expect(try ids(SentencePieceText(prefix: .always), " a  a") == [0, 1, 0, 0, 1])
+    // The space put before a text comes on top of its own.
+    #expect(try ids(SentencePieceText(prefix: .always), " a  a") == [0, 0, 1, 0, 0, 1])
   }
 
   @Test("The mask is found by its name, or as the configuration says")
