@@ -49,6 +49,7 @@ fixtures: setup
 	.venv/bin/python Scripts/make-archive-fixtures.py
 	.venv/bin/python Scripts/make-lens-fixtures.py
 	.venv/bin/python Scripts/make-tokenizer-fixtures.py .deps/models/SmolLM2-135M-Instruct.Q4_1.gguf
+	.venv/bin/python Scripts/make-vocabulary-fixtures.py
 
 clean:
 	rm -rf .build Benchmarks/.build Documentation

@@ -6,7 +6,7 @@ implementation (Hugging Face `tokenizers`) gives; chat templates and what Jinja 
 
 MODEL.gguf is SmolLM2-135M-Instruct; the folder all-MiniLM-L6-v2 may stand beside it. Their vocabularies
 are not copied, only the ids of the corpus.
-Needs: tokenizers, sentencepiece, gguf, jinja2, transformers. The result depends on nothing but their versions (versions.json).
+Needs: tokenizers, transformers, sentencepiece, gguf, jinja2. The result depends on nothing but their versions (versions.json).
 """
 
 import datetime
@@ -256,7 +256,7 @@ def encode(tokenizer, lines):
 
 def write_minilm(folder, lines, path):
     if path.exists():
-        write(folder / "minilm.reference.json", results(json.loads(path.read_text(encoding="utf-8")), lines))
+        write(folder / "minilm.reference.json", results({**json.loads(path.read_text(encoding="utf-8")), "truncation": None, "padding": None}, lines))
 
 
 def write(path, value, **options):

@@ -6,7 +6,7 @@ that the reference implementations give for the corpus.
 
 Run after make-tokenizer-fixtures.py, whose corpus and small tokenizers it reads. Models are trained
 on that corpus in one thread, so that the result depends on nothing but the versions.
-Needs: sentencepiece, tokenizers, gguf.
+Needs: sentencepiece, protobuf, tokenizers, gguf.
 """
 
 import io
@@ -14,6 +14,7 @@ import json
 import sys
 import tempfile
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 
 import gguf
@@ -184,7 +185,7 @@ def main():
         merges = [m if isinstance(m, str) else " ".join(m) for m in data["model"]["merges"]]
         write_gguf(out / f"{name}.gguf", "llama", "gpt2", tokens, token_types=kinds, token_merges=merges,
                    tokenizer_pre=pre)
-    write_json(out / "versions.json", {"sentencepiece": spm.__version__, "gguf": "0.19.0"})
+    write_json(out / "versions.json", {name: version(name) for name in ["sentencepiece", "gguf", "tokenizers"]})
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ struct FuzzTests {
     let tokenizer = try TokenizerTests.tokenizer(name)
     var numbers = SeededNumbers(state: 7)
     for round in 0..<4000 {
-      let text = round % 2 == 0 ? scalars(&numbers) : bytes(&numbers)
+      let text = round % 2 == 0 ? Self.scalars(&numbers) : Self.bytes(&numbers)
       for special in [false, true] {
         let encoded = tokenizer.encode(text, specialTokens: special)
         #expect(tokenizer.decode(encoded.ids).utf8.elementsEqual(text.utf8))
@@ -30,7 +30,7 @@ struct FuzzTests {
     }
   }
 
-  private func scalars(_ numbers: inout SeededNumbers) -> String {
+  static func scalars(_ numbers: inout SeededNumbers) -> String {
     var text = String.UnicodeScalarView()
     for _ in 0..<Int.random(in: 0..<40, using: &numbers) {
       let limit: UInt32 = [0x80, 0x100, 0x3000, 0x1_0000, 0x11_0000].randomElement(using: &numbers)!
@@ -41,7 +41,7 @@ struct FuzzTests {
     return String(text)
   }
 
-  private func bytes(_ numbers: inout SeededNumbers) -> String {
+  static func bytes(_ numbers: inout SeededNumbers) -> String {
     let count = Int.random(in: 0..<60, using: &numbers)
     return String(
       decoding: (0..<count).map { _ in UInt8.random(in: 0...255, using: &numbers) }, as: UTF8.self)
@@ -76,23 +76,29 @@ struct FuzzTests {
     return parts.map { tokenizer.id(of: $0)! }
   }
 
+  /// A file with a few bytes changed, cut out, put in or cut off.
+  static func damaged(_ original: [UInt8], _ numbers: inout SeededNumbers) -> [UInt8] {
+    var damaged = original
+    for _ in 0..<Int.random(in: 1...3, using: &numbers) {
+      let place = Int.random(in: 0..<damaged.count, using: &numbers)
+      switch Int.random(in: 0..<4, using: &numbers) {
+      case 0: damaged[place] = UInt8.random(in: 0x20..<0x7F, using: &numbers)
+      case 1: damaged.removeSubrange(place..<min(place + 9, damaged.count))
+      case 2: damaged.insert(contentsOf: "99".utf8, at: place)
+      default: damaged.removeSubrange(place...)
+      }
+      if damaged.isEmpty { damaged = original }
+    }
+    return damaged
+  }
+
   @Test("A damaged file is refused or read, never more")
   func damagedFiles() throws {
     let original = Corpus.bytes("prefix.tokenizer.json")
     var numbers = SeededNumbers(state: 3)
     var refused = 0
     for _ in 0..<400 {
-      var damaged = original
-      for _ in 0..<Int.random(in: 1...3, using: &numbers) {
-        let place = Int.random(in: 0..<damaged.count, using: &numbers)
-        switch Int.random(in: 0..<4, using: &numbers) {
-        case 0: damaged[place] = UInt8.random(in: 0x20..<0x7F, using: &numbers)
-        case 1: damaged.removeSubrange(place..<min(place + 9, damaged.count))
-        case 2: damaged.insert(contentsOf: "99".utf8, at: place)
-        default: damaged.removeSubrange(place...)
-        }
-        if damaged.isEmpty { damaged = original }
-      }
+      let damaged = Self.damaged(original, &numbers)
       do {
         let tokenizer = try Tokenizer(json: damaged)
         _ = tokenizer.decode(tokenizer.encode("Hello <mask> 123", specialTokens: true).ids)

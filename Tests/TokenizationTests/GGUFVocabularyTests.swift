@@ -17,7 +17,8 @@ struct GGUFVocabularyTests {
     Corpus.compare(try Vocabulary.gguf("qwen2"), "qwen2")
   }
 
-  @Test("Ids of SentencePiece's models and of WordPiece equal the reference's",
+  @Test(
+    "Ids of SentencePiece's models and of WordPiece equal the reference's",
     arguments: ["llama", "t5", "bert"])
   func others(_ name: String) throws {
     Vocabulary.compare(try Vocabulary.gguf(name), name)
@@ -35,6 +36,68 @@ struct GGUFVocabularyTests {
     #expect(bert.beginning == [2])
     #expect(bert.ending == [3])
     #expect(bert.mask == 4)
+  }
+
+  static let refusals: [([String: VocabularyValue], String)] = [
+    (
+      [:],
+      "v: its tokenizer is 'absent'; Telescope reads 'gpt2', 'llama', 't5' and 'bert' from GGUF "
+        + "files."
+    ),
+    (
+      ["model": .text("rwkv")],
+      "v: its tokenizer is 'rwkv'; Telescope reads 'gpt2', 'llama', 't5' and 'bert' from GGUF files."
+    ),
+    (
+      ["model": .integer(1)],
+      "v: 'tokenizer.ggml.model' is a whole number, not a text; the file is damaged, so get it again."
+    ),
+    (
+      ["model": .text("llama")],
+      "v: 'tokenizer.ggml.tokens' is missing; the file is damaged, so get it again."
+    ),
+    (
+      ["model": .text("gpt2"), "tokens": .texts(["a"])],
+      "v: 'tokenizer.ggml.merges' is missing; the file is damaged, so get it again."
+    ),
+    (
+      ["model": .text("t5"), "tokens": .texts(["a"])],
+      "v: 'tokenizer.ggml.scores' is missing; the file is damaged, so get it again."
+    ),
+    (
+      ["model": .text("llama"), "tokens": .texts(["a"]), "scores": .reals([0, 1])],
+      "v: there are 1 tokens but 2 scores; the file is damaged, so get it again."
+    ),
+    (
+      ["model": .text("llama"), "tokens": .texts(["a"]), "bos_token_id": .integer(7)],
+      "v: 'tokenizer.ggml.bos_token_id' is 7, but there are 1 tokens; the file is damaged, so get it "
+        + "again."
+    ),
+    (
+      [
+        "model": .text("t5"), "tokens": .texts(["a", "b", "c"]), "scores": .reals([0, 0, 0]),
+        "precompiled_charsmap": .integers([0, 300]),
+      ],
+      "v: 'tokenizer.ggml.precompiled_charsmap' holds 300, which is no byte; the file is damaged, so "
+        + "get it again."
+    ),
+    (
+      ["model": .text("bert"), "tokens": .texts(["▁a"])],
+      "v: the file names no special tokens, and BERT's are beyond its vocabulary; the file is damaged, "
+        + "so get it again."
+    ),
+  ]
+
+  @Test("What is missing, contradictory or unknown is said in a sentence", arguments: refusals)
+  func refused(_ values: [String: VocabularyValue], _ message: String) {
+    let named = Dictionary(
+      uniqueKeysWithValues: values.map { ("tokenizer.ggml." + $0.key, $0.value) })
+    do throws(TokenizationError) {
+      _ = try Tokenizer(gguf: named, file: "v")
+      Issue.record("\(message): it loads")
+    } catch {
+      #expect(error.message == message)
+    }
   }
 }
 

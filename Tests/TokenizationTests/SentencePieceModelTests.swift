@@ -41,7 +41,8 @@ struct SentencePieceModelTests {
     #expect(camembert.ending == [6])
     #expect(camembert.mask == pieces.count + 4)
     let t5 = try Tokenizer(
-      sentencePiece: bytes("t5"), configuration: configuration(#"{"tokenizer_class": "T5Tokenizer"}"#))
+      sentencePiece: bytes("t5"),
+      configuration: configuration(#"{"tokenizer_class": "T5Tokenizer"}"#))
     Vocabulary.compare(t5, "t5")
     #expect(t5.ending == [1])
     #expect(t5.id(of: "<extra_id_0>") == 799)
@@ -171,7 +172,8 @@ struct SentencePieceModelTests {
         == "tokenizer.model: XLM-RoBERTa counts on <unk>, <s>, </s> as the first pieces, but they "
         + "are <pad>, </s>, <unk>; use the model's tokenizer.json.")
     #expect(
-      message(bytes("unigram"), #"{"tokenizer_class": "DebertaV2Tokenizer", "split_by_punct": true}"#)
+      message(
+        bytes("unigram"), #"{"tokenizer_class": "DebertaV2Tokenizer", "split_by_punct": true}"#)
         == "tokenizer_config.json: 'split_by_punct' is not a setting that Telescope knows with a "
         + "SentencePiece model; use the model's tokenizer.json.")
   }

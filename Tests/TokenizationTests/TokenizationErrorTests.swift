@@ -93,7 +93,7 @@ struct TokenizationErrorTests {
           {"type": "TemplateProcessing", "special_tokens": {"<s>": {"id": "<s>", "ids": [9]}},
            "single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}]}
           """),
-      "the 'post_processor' begins with the token 9, which there is not"
+      "the 'post_processor' has the token 9, which there is not"
     ),
   ]
 
@@ -138,68 +138,93 @@ struct TokenizationErrorTests {
     #expect(refusal(json) == TokenizationError(.malformed, "tokenizer.json: " + what))
   }
 
+  private static let preTokenizers =
+    "it reads BertPreTokenizer, ByteLevel, CharDelimiterSplit, Digits, Metaspace, Punctuation, "
+    + "Sequence, Split, Whitespace and WhitespaceSplit."
+
   static let unsupported: [(String, String)] = [
     (
+      file(model: #"{"type": "WordLevel", "vocab": {}}"#),
+      "the model 'WordLevel' is not one Telescope knows; it reads BPE, Unigram and WordPiece."
+    ),
+    (
       file(model: #"{"type": "WordPiece", "vocab": {}}"#),
-      "the model 'WordPiece' is not one Telescope knows; it reads byte-level BPE."
+      "the pre_tokenizer 'ByteLevel before WordPiece' is not one Telescope knows; it reads it before "
+        + "BPE."
     ),
     (
       file(model: model(#", "byte_fallback": true"#)),
-      "the model 'BPE with 'byte_fallback'' is not one Telescope knows; it reads byte-level BPE "
-        + "without it."
+      "the model 'BPE with 'byte_fallback'' is not one Telescope knows; it reads BPE without it."
     ),
     (
       file(model: model(#", "end_of_word_suffix": "</w>""#)),
-      "the model 'BPE with 'end_of_word_suffix'' is not one Telescope knows; it reads byte-level "
-        + "BPE without it."
+      "the model 'BPE with 'end_of_word_suffix'' is not one Telescope knows; it reads BPE without "
+        + "it."
     ),
     (
-      file(preTokenizer: "null"),
-      "the pre_tokenizer 'without ByteLevel' is not one Telescope knows; it reads byte-level BPE, "
-        + "which has one."
+      file(preTokenizer: #"{"type": "UnicodeScripts"}"#),
+      "the pre_tokenizer 'UnicodeScripts' is not one Telescope knows; " + preTokenizers
     ),
     (
-      file(preTokenizer: #"{"type": "Metaspace"}"#),
-      "the pre_tokenizer 'Metaspace' is not one Telescope knows; it reads ByteLevel, Digits, Split "
-        + "and Sequence."
+      file(
+        preTokenizer: """
+          {"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}, {"type": "Punctuation"}]}
+          """),
+      "the pre_tokenizer 'Punctuation after ByteLevel' is not one Telescope knows; it reads Digits "
+        + "and Split by [0-9][0-9][0-9] there."
     ),
     (
       file(
         preTokenizer: #"{"type": "Split", "pattern": {"Regex": "\\w+"}, "behavior": "Isolated"}"#),
-      #"the splitting pattern '\w+' is not one Telescope knows; it knows those of GPT-2, Llama 3 "#
-        + "and Qwen 2."
-    ),
-    (
-      file(preTokenizer: #"{"type": "Split", "pattern": {"String": " "}, "behavior": "Isolated"}"#),
-      "the pre_tokenizer 'Split without Regex' is not one Telescope knows; it reads Split by a "
-        + "known Regex."
+      #"the pre_tokenizer's pattern '\w+' is not one Telescope knows; it knows texts, sets of "#
+        + "characters with repeats, and those that GPT-2, Llama 3 and Qwen 2 split by."
     ),
     (
       file(
-        preTokenizer: #"{"type": "Split", "pattern": {"Regex": "\\p{N}"}, "behavior": "Removed"}"#),
-      "the pre_tokenizer 'Split Removed' is not one Telescope knows; it reads Split Isolated."
+        preTokenizer: #"{"type": "Split", "pattern": {"Regex": "\\p{N}"}, "behavior": "Dropped"}"#),
+      "the pre_tokenizer 'Split Dropped' is not one Telescope knows; it reads Removed, Isolated, "
+        + "MergedWithPrevious, MergedWithNext and Contiguous."
     ),
     (
-      file(normalizer: #"{"type": "Sequence", "normalizers": [{"type": "Lowercase"}]}"#),
-      "the normalizer 'Lowercase' is not one Telescope knows; it reads NFC and Sequence."
+      file(preTokenizer: #"{"type": "Metaspace", "prepend_scheme": "last"}"#),
+      "the pre_tokenizer 'Metaspace last' is not one Telescope knows; it reads always, first and "
+        + "never."
     ),
     (
-      file(postProcessor: #"{"type": "RobertaProcessing"}"#),
-      "the post_processor 'RobertaProcessing' is not one Telescope knows; it reads ByteLevel, "
-        + "TemplateProcessing and Sequence."
+      file(
+        normalizer: """
+          {"type": "Replace", "pattern": {"Regex": "(a|b)+"}, "content": ""}
+          """),
+      "the normalizer's pattern '(a|b)+' is not one Telescope knows; it knows texts, sets of "
+        + "characters with repeats, and those that GPT-2, Llama 3 and Qwen 2 split by."
+    ),
+    (
+      file(normalizer: #"{"type": "Sequence", "normalizers": [{"type": "ByteLevel"}]}"#),
+      "the normalizer 'ByteLevel' is not one Telescope knows; it reads BertNormalizer, Lowercase, "
+        + "NFC, NFD, NFKC, NFKD, Nmt, Precompiled, Prepend, Replace, Sequence, Strip and StripAccents."
+    ),
+    (
+      file(postProcessor: #"{"type": "PairProcessing"}"#),
+      "the post_processor 'PairProcessing' is not one Telescope knows; it reads BertProcessing, "
+        + "ByteLevel, RobertaProcessing, Sequence and TemplateProcessing."
     ),
     (
       file(
         postProcessor: """
-          {"type": "TemplateProcessing", "special_tokens": {}, "single":
-           [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>"}}]}
+          {"type": "TemplateProcessing", "single": [{"Sequence": {}}, {"Sequence": {}}]}
           """),
-      "the post_processor 'TemplateProcessing beyond a beginning' is not one Telescope knows; it "
-        + "reads one token before the text."
+      "the post_processor 'TemplateProcessing with a text twice' is not one Telescope knows; it "
+        + "reads one text."
     ),
     (
-      file(decoder: #"{"type": "WordPiece"}"#),
-      "the decoder 'WordPiece' is not one Telescope knows; it reads ByteLevel."
+      file(decoder: #"{"type": "CTC"}"#),
+      "the decoder 'CTC' is not one Telescope knows; it reads BPEDecoder, ByteFallback, ByteLevel, "
+        + "Fuse, Metaspace, Replace, Sequence, Strip and WordPiece."
+    ),
+    (
+      file(decoder: #"{"type": "Fuse"}"#),
+      "the decoder 'other than ByteLevel' is not one Telescope knows; it reads ByteLevel where the "
+        + "pre_tokenizer has it."
     ),
   ]
 
@@ -238,8 +263,10 @@ struct TokenizationErrorTests {
   static let vocabularies: [(BytePairVocabulary, TokenizationError.Code, String)] = [
     (
       BytePairVocabulary(tokens: ["a"], merges: [], preTokenizer: "tekken"), .unsupported,
-      "the pre-tokenizer 'tekken' is not one Telescope knows; it knows default, deepseek-r1-qwen, "
-        + "gpt-2, gpt2, llama-bpe, llama-v3, llama3, olmo, phi-2, qwen2, smollm, starcoder."
+      "the pre-tokenizer 'tekken' is not one Telescope knows; it knows command-r, dbrx, "
+        + "deepseek-r1-qwen, default, falcon, falcon3, gpt-2, gpt2, llama-bpe, llama-v3, llama3, "
+        + "modern-bert, mpt, olmo, phi-2, qwen2, refact, roberta-bpe, smaug-bpe, smollm, stablelm2, "
+        + "starcoder."
     ),
     (
       BytePairVocabulary(tokens: ["a", "b"], merges: [], tokenTypes: [1]), .malformed,

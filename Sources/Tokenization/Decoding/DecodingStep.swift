@@ -25,30 +25,39 @@ enum DecodingStep: Sendable, Equatable {
     return Array(parts.joined())
   }
 
-  /// Appends what a token stands for amid a text; returns `false` for a spelling that no step reads.
-  static func read(
-    _ steps: [DecodingStep], _ token: UnsafeBufferPointer<UInt8>, into output: inout [UInt8]
-  ) -> Bool {
-    if steps.contains(.byteLevel) { return ByteAlphabet.read(token, into: &output) }
-    if steps.contains(.byteFallback), let byte = SentencePiece.byte(token) {
-      output.append(byte)
-      return true
-    }
-    var text = Array(token)
-    for step in steps {
-      switch step {
-      case .spaces(let mark, _):
-        text = Self.replacing(mark, with: [0x20], in: text)
-      case .replace(let pattern, let replacement):
-        text = replace(pattern, replacement, text)
-      case .suffix(let suffix):
-        text = Self.replacing(suffix, with: [0x20], in: text)
-      case .byteLevel, .wordPiece, .byteFallback, .fuse, .strip:
-        break
+  /// Appends what a token stands for amid a text; `false` for a spelling that cannot be read.
+  typealias Reader = (UnsafeBufferPointer<UInt8>, inout [UInt8]) -> Bool
+
+  /// What reads single tokens.
+  static func reader(_ steps: [DecodingStep]) -> Reader {
+    if steps.contains(.byteLevel) { return { ByteAlphabet.read($0, into: &$1) } }
+    let hasBytes = steps.contains(.byteFallback)
+    let changes = steps.filter {
+      switch $0 {
+      case .spaces, .replace, .suffix: true
+      case .byteLevel, .wordPiece, .byteFallback, .fuse, .strip: false
       }
     }
-    output.append(contentsOf: text)
-    return true
+    return { token, output in
+      if hasBytes, let byte = SentencePiece.byte(token) {
+        output.append(byte)
+        return true
+      }
+      output.append(contentsOf: changes.reduce(Array(token)) { $1.change(amid: $0) })
+      return true
+    }
+  }
+
+  /// A part after this step, with text before and after it.
+  private func change(amid part: [UInt8]) -> [UInt8] {
+    switch self {
+    case .spaces(let mark, _), .suffix(let mark):
+      Self.replacing(mark, with: [0x20], in: part)
+    case .replace(let pattern, let replacement):
+      Self.replace(pattern, replacement, part)
+    case .byteLevel, .wordPiece, .byteFallback, .fuse, .strip:
+      part
+    }
   }
 
   private func apply(_ parts: [[UInt8]]) -> [[UInt8]] {

@@ -180,7 +180,7 @@ struct ModelReader {
     // A token that is added too is spelled out there, not in the alphabet.
     try TokenTable(
       vocabulary.tokens, isText: { isAdded.contains($0) }, file: reader.file,
-      decode: { DecodingStep.read(decoding, $0, into: &$1) })
+      decode: DecodingStep.reader(decoding))
   }
 
   private func unknown(

@@ -103,7 +103,8 @@ struct SentencePieceTokens {
       guard (0...10_000).contains(extra) else {
         throw TokenizationError(
           .malformed,
-          "tokenizer_config.json: 'extra_ids' is \(extra), not from 0 to 10000; the file is damaged.")
+          "tokenizer_config.json: 'extra_ids' is \(extra), not from 0 to 10000; the file is damaged."
+        )
       }
       for number in (0..<extra).reversed() { add("<extra_id_\(number)>", .control) }
     case .xlmRoberta:
@@ -122,7 +123,7 @@ struct SentencePieceTokens {
       add("<mask>", .control)
     }
     if model.kind == .unigram { scorePiecesAddedByHand() }
-    if family == .albert { dividePricesFromCommas() }
+    if family == .albert { lowerPiecesWithCommas() }
     setRoles(model, family)
   }
 
@@ -150,7 +151,7 @@ struct SentencePieceTokens {
   }
 
   /// ALBERT takes no piece that ends in a digit and a comma where it can do without.
-  private mutating func dividePricesFromCommas() {
+  private mutating func lowerPiecesWithCommas() {
     for id in texts.indices {
       let end = texts[id].unicodeScalars.suffix(2)
       if end.count == 2, end.last == ",", end.first!.properties.numericType == .decimal {

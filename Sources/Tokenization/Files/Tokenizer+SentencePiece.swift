@@ -69,7 +69,7 @@ extension TokenizerParts {
     let decoding = vocabulary.text.decoding(usesByteFallback: vocabulary.usesByteFallback)
     let table = try TokenTable(
       vocabulary.tokens, isText: { !kinds.isSpelled($0) }, file: file,
-      decode: { DecodingStep.read(decoding, $0, into: &$1) })
+      decode: DecodingStep.reader(decoding))
     let model = try UnigramModel(
       table, scores: vocabulary.scores,
       isText: { kinds[$0] != .normal && kinds[$0] != .userDefined },
@@ -91,7 +91,7 @@ extension TokenizerParts {
     let decoding = vocabulary.text.decoding(usesByteFallback: vocabulary.usesByteFallback)
     let table = try TokenTable(
       vocabulary.tokens, isText: { !kinds.isSpelled($0) }, file: file,
-      decode: { DecodingStep.read(decoding, $0, into: &$1) })
+      decode: DecodingStep.reader(decoding))
     var model = try PairModel(
       characters: table, scores: vocabulary.scores,
       isMade: { kinds[$0] == .normal || kinds[$0] == .userDefined }, file: file)

@@ -25,7 +25,7 @@ extension Tokenizer {
     let isText = Set(kinds.added.map(\.id))
     let table = try TokenTable(
       vocabulary.tokens, isText: { isText.contains($0) }, file: file,
-      decode: { DecodingStep.read([.byteLevel], $0, into: &$1) })
+      decode: DecodingStep.reader([.byteLevel]))
     let model = try PairModel(
       bytes: table, isText: { isText.contains($0) }, merges: .joined(vocabulary.merges),
       ignoresMerges: splitting.ignoresMerges, file: file)

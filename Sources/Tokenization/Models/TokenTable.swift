@@ -5,7 +5,7 @@ struct TokenTable: Sendable {
   /// What each token stands for.
   let decoded: DecodedTokens
 
-  /// Whether the id belongs to a token that can be looked up.
+  /// The number of tokens.
   var count: Int { decoded.count }
 
   /// Gathers tokens.
@@ -18,7 +18,7 @@ struct TokenTable: Sendable {
   /// - Throws: More tokens than any tokenizer has.
   init(
     _ tokens: [String], isText: (Int) -> Bool, file: String,
-    decode: (UnsafeBufferPointer<UInt8>, inout [UInt8]) -> Bool
+    decode: DecodingStep.Reader
   ) throws(TokenizationError) {
     guard tokens.count < 1 << 24 else {
       throw TokenizationError(

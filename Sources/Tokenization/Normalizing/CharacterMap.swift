@@ -82,30 +82,43 @@ struct CharacterMap: Sendable, Equatable {
       if part.allSatisfy({ bytes[$0] < 0x80 && ascii[Int(bytes[$0])] < 0 }) { return (text, part) }
       var writer = WorkingText.Writer(from: text, part)
       var index = part.lowerBound
+      // Where the start is dropped, what comes first stands for it too: the text begins there.
+      while index < part.upperBound, writer.bytes.isEmpty {
+        index = replaceNext(bytes, index, part.upperBound, &writer)
+      }
+      if index > part.lowerBound { writer.extendFirst(to: part.lowerBound) }
       while index < part.upperBound {
-        let byte = bytes[index]
-        let next = index + 1 < part.upperBound ? bytes[index + 1] : 0
-        if byte < 0x80, next < 0x80, byte != 0x0D || next != 0x0A {
-          // Between characters of ASCII there is always a border.
-          if ascii[Int(byte)] < 0 {
-            writer.keep(index..<(index + 1))
-          } else {
-            writer.write(self.text(ascii[Int(byte)]), for: index..<(index + 1))
-          }
-          index += 1
-          continue
-        }
-        switch matching {
-        case .clusters:
-          index = replaceClusters(bytes, index, part.upperBound, &writer)
-        case .longest:
-          let length = Scalars.at(index, bytes).length
-          let end = entry(bytes, index..<part.upperBound)?.end ?? index + length
-          replace(bytes, index..<end, &writer)
-          index = end
-        }
+        index = replaceNext(bytes, index, part.upperBound, &writer)
       }
       return (writer.finish(), 0..<writer.bytes.count)
+    }
+  }
+
+  /// Writes what stands for the next characters, and returns where these end.
+  @inline(__always)
+  private func replaceNext(
+    _ bytes: UnsafeBufferPointer<UInt8>, _ index: Int, _ limit: Int,
+    _ writer: inout WorkingText.Writer
+  ) -> Int {
+    let byte = bytes[index]
+    let next = index + 1 < limit ? bytes[index + 1] : 0
+    if byte < 0x80, next < 0x80, byte != 0x0D || next != 0x0A {
+      // Between characters of ASCII there is always a border.
+      if ascii[Int(byte)] < 0 {
+        writer.keep(index..<(index + 1))
+      } else {
+        writer.write(text(ascii[Int(byte)]), for: index..<(index + 1))
+      }
+      return index + 1
+    }
+    switch matching {
+    case .clusters:
+      return replaceClusters(bytes, index, limit, &writer)
+    case .longest:
+      let length = Scalars.at(index, bytes).length
+      let end = entry(bytes, index..<limit)?.end ?? index + length
+      replace(bytes, index..<end, &writer)
+      return end
     }
   }
 

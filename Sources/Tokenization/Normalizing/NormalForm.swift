@@ -85,7 +85,12 @@ enum NormalForm: Sendable, Equatable {
       let sorted = entries[start..<index].enumerated().sorted {
         ($0.element.combiningClass, $0.offset) < ($1.element.combiningClass, $1.offset)
       }
-      for (offset, entry) in sorted.enumerated() { entries[start + offset] = entry.element }
+      // Ranges must not run backwards: each of the marks stands for all of them.
+      let whole = entries[start].range.lowerBound..<entries[index - 1].range.upperBound
+      for (offset, entry) in sorted.enumerated() {
+        entries[start + offset] = entry.element
+        entries[start + offset].range = whole
+      }
     }
   }
 

@@ -95,10 +95,7 @@ enum NormalizingStep: Sendable, Equatable {
       }
     case .clean:
       return Self.rewrite(text, part) { scalar, range, writer in
-        // Other white space among the control characters goes with them.
-        if !Self.isCleaned(scalar) || scalar == "\t" || scalar == "\n" || scalar == "\r" {
-          writer.write(" ", for: range)
-        }
+        if !Self.isCleaned(scalar) { writer.write(" ", for: range) }
       } unless: {
         $0 == " " || !$0.isSpace && !Self.isCleaned($0)
       }
@@ -190,9 +187,12 @@ enum NormalizingStep: Sendable, Equatable {
 
   // MARK: Which characters
 
-  /// Whether BERT drops a character that is no white space.
+  /// Whether BERT drops a character: controls, but for the tabulator and line breaks.
   private static func isCleaned(_ scalar: Unicode.Scalar) -> Bool {
-    if scalar.value < 0x80 { return scalar.value < 0x20 || scalar.value == 0x7F }
+    if scalar.value < 0x80 {
+      return scalar.value < 0x20 && scalar != "\t" && scalar != "\n" && scalar != "\r"
+        || scalar.value == 0x7F
+    }
     if scalar.value == 0xFFFD { return true }
     switch scalar.properties.generalCategory {
     case .control, .format, .privateUse: return true

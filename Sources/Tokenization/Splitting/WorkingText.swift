@@ -79,6 +79,16 @@ struct WorkingText {
       }
     }
 
+    /// Lets the first character stand for what lies before it, too, from an index of the source on.
+    mutating func extendFirst(to index: Int) {
+      guard let place = places.first else { return }
+      let start = min(source.place(index..<(index + 1)).lowerBound, place.lowerBound)
+      for index in places.indices {
+        guard places[index] == place else { break }
+        places[index] = start..<place.upperBound
+      }
+    }
+
     /// What was written.
     func finish() -> WorkingText { WorkingText(bytes, places) }
   }

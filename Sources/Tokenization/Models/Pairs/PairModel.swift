@@ -8,18 +8,15 @@ struct PairModel: Sendable {
     case characters
   }
 
-  /// Which pair is merged first.
-  enum Order: Sendable {
-    /// The one of the lowest rank in a list of merges.
-    case merges(MergeTable)
-    /// The one whose joined text is the token of the lowest rank; ``PairModel/absent`` for tokens
-    /// that no pair makes.
-    case ranks([UInt32])
-  }
-
   let table: TokenTable
   let alphabet: Alphabet
-  let order: Order
+  /// The merges, of which the one of the lowest rank is done first; none where there are `ranks`.
+  let merges: MergeTable
+  /// Where there are scores: the rank of each token, by which a pair is merged whose joined text it is;
+  /// ``absent`` for tokens that no pair makes.
+  let ranks: [UInt32]
+  /// Whether pairs are merged by the rank of what they make.
+  let isRanked: Bool
   /// The token for what has none; where there is none it is left out.
   var unknown: UInt32?
   /// Whether neighbours without a token share one unknown token.
@@ -52,7 +49,9 @@ struct PairModel: Sendable {
       (UInt8.min...UInt8.max).map { byte in
         table.id(of: ByteAlphabet.spell([byte])).map { UInt32($0) } ?? Self.absent
       })
-    order = .merges(try merges.table(table.spellings, file: file))
+    self.merges = try merges.table(table.spellings, file: file)
+    ranks = []
+    isRanked = false
     wholePieces =
       ignoresMerges
       ? Self.wholePieces(table, isText: { isText($0) || !ByteAlphabet.spells($1) }) : nil
@@ -72,7 +71,9 @@ struct PairModel: Sendable {
   ) throws(TokenizationError) {
     self.table = table
     alphabet = .characters
-    order = .merges(try merges.table(table.spellings, file: file))
+    self.merges = try merges.table(table.spellings, file: file)
+    ranks = []
+    isRanked = false
     wholePieces = ignoresMerges ? table.spellings : nil
     // What is taken whole is the piece as it was before cutting.
     cuts = ignoresMerges ? nil : SpaceCuts(table)
@@ -99,7 +100,9 @@ struct PairModel: Sendable {
       if place > 0, scores[made[place - 1]] != scores[id] { rank += 1 }
       ranks[id] = rank
     }
-    order = .ranks(ranks)
+    self.ranks = ranks
+    merges = MergeTable(capacity: 0)
+    isRanked = true
     wholePieces = nil
     cuts = SpaceCuts(table)
   }

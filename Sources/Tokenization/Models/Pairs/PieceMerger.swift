@@ -31,7 +31,7 @@ struct PieceMerger: PieceTokenizer {
       return
     }
     symbols.removeAll(keepingCapacity: true)
-    switch (model.alphabet, model.order) {
+    switch (model.alphabet, model.isRanked) {
     case (.bytes(let tokens), _):
       for index in piece {
         let id = tokens[Int(bytes[index])]
@@ -42,18 +42,16 @@ struct PieceMerger: PieceTokenizer {
         }
       }
       merge(bytes, into: &output)
-    case (.characters, .merges):
+    case (.characters, false):
       appendCharacters(bytes, piece)
-      resolve(bytes, symbols[...], omitted: &omitted) { symbols = $0 }
+      resolve(bytes, &symbols, from: 0, omitted: &omitted)
       merge(bytes, into: &output)
-    case (.characters, .ranks):
+    case (.characters, true):
       // What has no token by itself may still be part of one.
       appendCharacters(bytes, piece)
       let start = output.count
       merge(bytes, into: &output)
-      resolve(bytes, output[start...], omitted: &omitted) {
-        output.replaceSubrange(start..., with: $0)
-      }
+      resolve(bytes, &output, from: start, omitted: &omitted)
     }
   }
 
@@ -72,13 +70,15 @@ struct PieceMerger: PieceTokenizer {
 
   /// Puts the tokens of their bytes, or the unknown token, where characters have no token.
   private func resolve(
-    _ bytes: UnsafeBufferPointer<UInt8>, _ spans: ArraySlice<TokenSpan>,
-    omitted: inout [Range<Int>], _ use: ([TokenSpan]) -> Void
+    _ bytes: UnsafeBufferPointer<UInt8>, _ spans: inout [TokenSpan], from start: Int,
+    omitted: inout [Range<Int>]
   ) {
-    guard spans.contains(where: { $0.id == PairModel.absent }) else { return }
+    guard spans[start...].contains(where: { $0.id == PairModel.absent }) else { return }
+    // Only these are copied: the tokens of a whole text may stand before them.
+    let own = Array(spans[start...])
     var resolved: [TokenSpan] = []
-    resolved.reserveCapacity(spans.count + 8)
-    for span in spans {
+    resolved.reserveCapacity(own.count + 8)
+    for span in own {
       guard span.id == PairModel.absent else {
         resolved.append(span)
         continue
@@ -94,7 +94,7 @@ struct PieceMerger: PieceTokenizer {
         leaveOut(span.start..<span.end, &resolved, omitted: &omitted)
       }
     }
-    use(resolved)
+    spans.replaceSubrange(start..., with: resolved)
   }
 
   /// The unknown token for what has none, or nothing.
@@ -123,15 +123,11 @@ struct PieceMerger: PieceTokenizer {
   private func pair(
     _ bytes: UnsafeBufferPointer<UInt8>, _ left: TokenSpan, _ right: TokenSpan
   ) -> MergeTable.Merge {
-    switch model.order {
-    case .merges(let table):
-      return table.merge(left.id, right.id)
-    case .ranks(let ranks):
-      let joined = UnsafeBufferPointer(rebasing: bytes[left.start..<right.end])
-      guard let id = model.table.spellings.number(of: joined), ranks[id] != PairModel.absent
-      else { return MergeTable.none }
-      return UInt64(ranks[id]) << 32 | UInt64(id)
-    }
+    guard model.isRanked else { return model.merges.merge(left.id, right.id) }
+    let joined = UnsafeBufferPointer(rebasing: bytes[left.start..<right.end])
+    guard let id = model.table.spellings.number(of: joined), model.ranks[id] != PairModel.absent
+    else { return MergeTable.none }
+    return UInt64(model.ranks[id]) << 32 | UInt64(id)
   }
 
   private mutating func merge(
