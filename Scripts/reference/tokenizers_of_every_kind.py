@@ -350,6 +350,15 @@ def packed(numbers, form):
     return base64.b64encode(struct.pack(f"<{len(numbers)}{form}", *numbers)).decode()
 
 
+def variable(number):
+    """Seven bits a byte, the lowest first; the high bit says that more follow."""
+    result = bytearray()
+    while number > 0x7F:
+        result.append(number & 0x7F | 0x80)
+        number >>= 7
+    return result + bytes([number])
+
+
 def hashed(text):
     """FNV-1a of the UTF-8 bytes, 32 bits."""
     value = 0x811C9DC5
@@ -400,9 +409,11 @@ def results(data, lines):
         starts = [0]
         for character in line:
             starts.append(starts[-1] + len(character.encode()))
+        end = 0
         for first, last in encoding.offsets:
-            for value in (starts[first], starts[last]):
-                offsets += struct.pack("<H", value)
+            offsets += variable(2 * abs(starts[first] - end) + (starts[first] < end))
+            offsets += variable(starts[last] - starts[first])
+            end = starts[last]
     return {
         "beginning": around[:at], "ending": around[at + len(middle):],
         "counts": packed([len(e.ids) for e in plain], "H"),

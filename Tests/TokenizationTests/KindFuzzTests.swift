@@ -1,4 +1,3 @@
-import Foundation
 import Testing
 import Tokenization
 
@@ -52,28 +51,13 @@ struct KindFuzzTests {
     #expect(refused > 40)
   }
 
-  /// Seconds of processor time of this thread: other tests run beside it.
-  static func time(_ work: () -> Void) -> Double {
-    func now() -> Double {
-      var time = timespec()
-      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-      return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-    }
-    let start = now()
-    work()
-    return now() - start
-  }
-
   @Test("Two megabytes of text take less than a second", arguments: KindTests.names)
   func speed(_ name: String) throws {
     let tokenizer = try TokenizerTests.tokenizer(name)
     let text = String(repeating: Corpus.lines.joined(separator: "\n"), count: 10)
     _ = tokenizer.encode("\u{301}")
-    let seconds = (0..<3).map { _ in Self.time { _ = tokenizer.encode(text) } }.min()!
-    let rate = Double(text.utf8.count) / seconds
-    if ProcessInfo.processInfo.environment["TELESCOPE_RATES"] != nil {
-      print("\(name): \((rate / 1e5).rounded() / 10) MB/s")
-    }
+    let time = (0..<3).map { _ in processorTime { _ = tokenizer.encode(text) } }.min()!
+    let rate = Double(text.utf8.count) / (time / .seconds(1))
     #expect(rate > 2e6, "\(rate) bytes a second")
   }
 
@@ -86,8 +70,8 @@ struct KindFuzzTests {
       "a", " ", "\n", "\u{2581}", "e\u{301}", "\u{301}", "<", "\u{4E00}", "a\u{323}\u{307}",
     ] {
       let text = String(repeating: unit, count: (1 << 18) / unit.utf8.count)
-      let seconds = Self.time { _ = tokenizer.encode(text, specialTokens: true) }
-      #expect(seconds < 1, "\(unit.debugDescription) takes \(seconds) s")
+      let time = processorTime { _ = tokenizer.encode(text, specialTokens: true) }
+      #expect(time < .seconds(1), "\(unit.debugDescription) takes \(time)")
     }
   }
 }

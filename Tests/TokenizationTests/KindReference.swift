@@ -33,22 +33,40 @@ struct KindReference {
       uniqueKeysWithValues: file["special"]!.members!.map { (Int($0.key)!, ids($0.value)) })
     decoded = numbers("decoded", UInt32.self)
     let all = numbers("ids", UInt16.self).map(Int.init)
-    let borders = numbers("offsets", UInt16.self).map(Int.init)
+    var steps = Self.variable([UInt8](Data(base64Encoded: file["offsets"]!.string!)!))[...]
     var plain: [[Int]] = []
     var ranges: [Int: [Range<Int>]] = [:]
-    var (first, border) = (0, 0)
+    var first = 0
     for (line, count) in numbers("counts", UInt16.self).enumerated() {
       plain.append(Array(all[first..<(first + Int(count))]))
       first += Int(count)
       guard line % 6 == 0 else { continue }
-      ranges[line] = (0..<Int(count)).map {
-        borders[border + 2 * $0]..<borders[border + 2 * $0 + 1]
+      var end = 0
+      ranges[line] = (0..<Int(count)).map { _ in
+        let step = steps.removeFirst()
+        let start = step % 2 == 0 ? end + step / 2 : end - step / 2
+        end = start + steps.removeFirst()
+        return start..<end
       }
-      border += 2 * Int(count)
     }
     for line in ids(file["lost"]!) { ranges[line] = nil }
     self.plain = plain
     self.ranges = ranges
+  }
+
+  /// Numbers of seven bits a byte, the lowest first.
+  private static func variable(_ bytes: [UInt8]) -> [Int] {
+    var numbers: [Int] = []
+    var (number, shift) = (0, 0)
+    for byte in bytes {
+      number |= Int(byte & 0x7F) << shift
+      shift += 7
+      if byte < 0x80 {
+        numbers.append(number)
+        (number, shift) = (0, 0)
+      }
+    }
+    return numbers
   }
 
   /// FNV-1a, as the fixture has it.

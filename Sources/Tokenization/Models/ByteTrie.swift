@@ -25,7 +25,7 @@ struct ByteTrie: Sendable {
   /// Whether there are no strings.
   var isEmpty: Bool { edgeCount == 0 }
 
-  /// Adds a string; of equal ones the last holds. Returns `false` if the tree is full.
+  /// Adds a string, of equal ones the last holding, and returns `false` if the tree is full.
   mutating func insert(_ string: some Sequence<UInt8>, value: Int) -> Bool {
     var node = Self.root
     for byte in string {

@@ -13,8 +13,8 @@ struct TokenTable: Sendable {
   /// - Parameters:
   ///   - tokens: The tokens by id; a number without a token is the empty string.
   ///   - isText: Whether the token of an id is plain text, whatever its spelling.
-  ///   - decode: Appends what a spelling stands for; returns whether it could be read.
   ///   - file: What messages call the source.
+  ///   - decode: Appends what a spelling stands for; returns whether it could be read.
   /// - Throws: More tokens than any tokenizer has.
   init(
     _ tokens: [String], isText: (Int) -> Bool, file: String,

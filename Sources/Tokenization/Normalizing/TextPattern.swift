@@ -23,6 +23,9 @@ struct TextPattern: Sendable, Equatable {
     var maximum = 1
   }
 
+  /// The greatest number of times a pattern may ask for at least: work on a text grows with it.
+  private static let longestMinimum = 256
+
   /// Alternatives, of which the first that fits is taken; each some runs one after another.
   private let alternatives: [[Run]]
 
@@ -123,9 +126,9 @@ struct TextPattern: Sendable, Equatable {
       guard let end = rest.firstIndex(of: "}") else { return false }
       let inner = String(rest[rest.index(after: rest.startIndex)..<end])
       let bounds = inner.split(separator: ",", omittingEmptySubsequences: false)
-      guard (1...2).contains(bounds.count), let minimum = Int(bounds[0]), minimum > 0 else {
-        return false
-      }
+      guard (1...2).contains(bounds.count), let minimum = Int(bounds[0]),
+        (1...Self.longestMinimum).contains(minimum)
+      else { return false }
       run.minimum = minimum
       run.maximum = minimum
       if bounds.count == 2 {
