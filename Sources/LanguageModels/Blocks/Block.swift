@@ -19,6 +19,9 @@ package protocol Block {
 
   /// How queries and keys are turned by position; nil where they are not.
   var rotary: RotaryEmbedding? { get }
+
+  /// What it is, for people.
+  var facts: BlockFacts { get }
 }
 
 /// A block's attention: what it adds to the residual stream, and where it is seen.
@@ -40,6 +43,9 @@ package protocol AttentionBranch {
 
 extension AttentionBranch {
   package var rotary: RotaryEmbedding? { nil }
+
+  /// What it is, for people.
+  var facts: AttentionFacts { get }
 }
 
 /// A block's feed-forward network: what it adds to the residual stream, and where it is seen.
@@ -51,6 +57,8 @@ package protocol FeedForwardBranch {
   var parts: [Site.FeedForwardPart] { get }
   /// The branch's own norm at its end, where the family has one.
   var outputNorm: Norm? { get set }
+  /// What it is, for people.
+  var facts: FeedForwardFacts { get }
 }
 
 extension Block {
