@@ -39,13 +39,12 @@ package protocol AttentionBranch {
   var outputNorm: Norm? { get set }
   /// How queries and keys are turned by position; nil where they are not.
   var rotary: RotaryEmbedding? { get }
+  /// What it is, for people.
+  var facts: AttentionFacts { get }
 }
 
 extension AttentionBranch {
   package var rotary: RotaryEmbedding? { nil }
-
-  /// What it is, for people.
-  var facts: AttentionFacts { get }
 }
 
 /// A block's feed-forward network: what it adds to the residual stream, and where it is seen.
