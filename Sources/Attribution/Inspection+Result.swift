@@ -31,7 +31,7 @@ extension InspectResult {
       embedding: InspectedEmbedding(
         scale: inspection.embedding.scale, positions: inspection.embedding.positions,
         textType: inspection.embedding.hasTextType, width: inspection.embedding.width,
-        norm: inspection.embedding.norm.map(InspectedNorm.init)),
+        norms: inspection.embedding.norms.map(InspectedNorm.init)),
       blocks: groups.map { InspectedBlocks($0.layers, $0.facts) },
       head: inspection.head.map(InspectedHead.init), sites: Self.sites(inspection),
       boundaries: groups.map { InspectedBoundary($0.layers, $0.facts) },
@@ -121,7 +121,8 @@ extension InspectedNorm {
       case .beforeTransform: "before the head's dense layer"
       case .heads: "each head's query and key"
       case .joinedHeads: "all heads' queries joined, and keys"
-      case .relativePositions: "vectors of relative positions"
+      case .projectedEmbedding: "projected embedding"
+      case .convolved: "block and convolution together"
       }
     self.init(
       place: place, kind: norm.kind == .rms ? "rms" : "layer", epsilon: norm.epsilon,
@@ -165,7 +166,9 @@ extension InspectedBlocks {
       attention: facts.attention.map(InspectedAttention.init),
       feedForward: facts.feedForward.map(InspectedFeedForward.init),
       mixer: facts.mixer.map {
-        InspectedMixer(channels: $0.channels, states: $0.states, kernel: $0.kernel)
+        InspectedMixer(
+          activation: $0.activation?.spelling, channels: $0.channels, states: $0.states,
+          kernel: $0.kernel)
       }, note: facts.note)
   }
 }
@@ -176,7 +179,9 @@ extension InspectedAttention {
       heads: facts.heads, keyValueHeads: facts.keyValueHeads, headWidth: facts.headWidth,
       scale: facts.scale, softCap: facts.softCap, window: facts.window,
       rope: facts.rotary.map {
-        InspectedRope(base: $0.base, width: $0.width, scaling: $0.scalingText)
+        InspectedRope(
+          base: $0.base, width: $0.width, scaling: $0.scalingText,
+          amplitude: $0.amplitude == 1 ? nil : $0.amplitude)
       }, norms: facts.norms.map(InspectedNorm.init), relative: facts.relative,
       inputBias: facts.hasInputBias, outputBias: facts.hasOutputBias)
   }
@@ -192,6 +197,10 @@ extension InspectedFeedForward {
 }
 
 extension RotaryEmbedding {
+  private static func range(_ factors: [Double]) -> String {
+    "\(factors.min() ?? 1) to \(factors.max() ?? 1)"
+  }
+
   /// How the frequencies are changed, in words.
   var scalingText: String {
     switch scaling {
@@ -199,8 +208,15 @@ extension RotaryEmbedding {
     case .linear(let factor): "linear, factor \(factor)"
     case .llama3(let factor, let low, let high, let context):
       "llama3, factor \(factor), from wavelengths of \(context / high) to \(context / low)"
-    case .divided(let factors):
-      "each frequency by a factor of its own, \(factors.min() ?? 1) to \(factors.max() ?? 1)"
+    case .dynamic(let factor, let context):
+      "dynamic, factor \(factor) in texts of over \(Int(context)) tokens"
+    case .yarn(let yarn):
+      "yarn, factor \(yarn.factor) of an original \(Int(yarn.originalContext)) tokens"
+    case .longRoPE(let short, let long, let context):
+      short == long
+        ? "each frequency by a factor of its own, \(Self.range(short))"
+        : "longrope, factors \(Self.range(short)) up to \(Int(context)) tokens and "
+          + "\(Self.range(long)) beyond"
     }
   }
 }

@@ -126,7 +126,8 @@ extension Verification {
     var parts: [(part: Replacement.Part, site: Site)] = []
     for layer in someLayers(4) {
       parts += [
-        (.attention(layer), .attention(layer, .output)), (.mlp(layer), .feedForward(layer, .output)),
+        (.attention(layer), .attention(layer, .output)),
+        (.mlp(layer), .feedForward(layer, .output)),
       ].filter { model.sites.contains($0.1) }
     }
     guard !parts.isEmpty else { return .none("no block shows what its branches add") }

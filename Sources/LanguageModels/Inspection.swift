@@ -39,8 +39,8 @@ public struct Inspection: Sendable {
     public var hasTextType: Bool
     /// The width of tokens' vectors, where it is not the stream's.
     public var width: Int?
-    /// The norm of the sum.
-    public var norm: NormFacts?
+    /// The norms: of the sum, and of it in the stream's width.
+    public var norms: [NormFacts]
   }
 
   /// What turns the stream into logits.
@@ -109,15 +109,15 @@ public struct Inspection: Sendable {
   ///   and for weights whose names or shapes do not fit.
   /// - Complexity: reads headers and vectors, no matrix.
   public init(of url: URL, ignoringKeys ignoredKeys: Set<String> = []) throws {
-    if let file = Self.loneConfiguration(url) {
-      let members = try Self.members(of: file)
-      let name = file.deletingLastPathComponent().lastPathComponent
-      let reader = WeightReader(shapesOf: name, type: .float32)
+    guard Checkpoint.hasWeights(at: url) else {
+      let configuration = try ModelConfiguration(at: url)
+      let members = (configuration.value.object?.members ?? []).map { ($0.key, $0.value) }
+      let reader = WeightReader(shapesOf: configuration.name, type: .float32)
       let model = try withEngineErrors {
         try loadFamily(
-          ConfigurationReader(members, file: file.path, exempt: ignoredKeys), reader)
+          ConfigurationReader(members, file: configuration.file.path, exempt: ignoredKeys), reader)
       }
-      try self.init(model, name: name, counting: reader)
+      try self.init(model, name: configuration.name, counting: reader)
       return
     }
     let checkpoint = try Checkpoint(url)
@@ -206,46 +206,6 @@ public struct Inspection: Sendable {
       }
     }
   }
-
-  // MARK: A configuration alone
-
-  /// A `config.json` that was named, or that lies in a folder without weights.
-  private static func loneConfiguration(_ url: URL) -> URL? {
-    let manager = FileManager.default
-    var isFolder: ObjCBool = false
-    guard manager.fileExists(atPath: url.path, isDirectory: &isFolder) else { return nil }
-    guard isFolder.boolValue else {
-      let name = url.lastPathComponent
-      return name.hasSuffix(".json") && !name.hasSuffix(".index.json") ? url : nil
-    }
-    let names = (try? manager.contentsOfDirectory(atPath: url.path)) ?? []
-    let endings = [".safetensors", ".gguf", ".bin", ".pt", ".index.json"]
-    let hasWeights = names.contains { name in
-      endings.contains { name.lowercased().hasSuffix($0) }
-    }
-    return !hasWeights && names.contains("config.json") ? url.appending(path: "config.json") : nil
-  }
-
-  private static func members(of file: URL) throws -> [(key: String, value: JSON)] {
-    let mapped = try MappedFile(file)
-    guard mapped.count <= Checkpoint.largestConfiguration else {
-      throw ModelError(
-        .badData,
-        "\(file.path): the file has \(mapped.count) bytes, too many for a configuration; name a "
-          + "config.json.")
-    }
-    let value: JSON
-    do {
-      value = try JSON.parse(mapped.withBytes { Data($0) }, allowNonFinite: true)
-    } catch {
-      throw ModelError(.badData, "\(file.path): \(error); name a config.json.")
-    }
-    guard let object = value.object else {
-      throw ModelError(
-        .badData, "\(file.path): a configuration is one JSON object; name a config.json.")
-    }
-    return object.members.map { ($0.key, $0.value) }
-  }
 }
 
 extension Inspection.Storage {
@@ -266,14 +226,17 @@ extension Inspection.Storage {
 extension Embedding {
   var weights: [WeightFact] {
     [tokens, positions, firstText].compactMap { $0.map(WeightFact.init) }
-      + (norm?.facts ?? []) + (projection?.facts ?? [])
+      + (norm?.facts ?? []) + (projection?.facts ?? []) + (lastNorm?.facts ?? [])
   }
 
   var facts: Inspection.EmbeddingFacts {
     Inspection.EmbeddingFacts(
       scale: scale, positions: positions?.size(0), hasTextType: firstText != nil,
       width: projection == nil ? nil : tokens.size(1),
-      norm: norm.map { NormFacts(.embedding, $0) })
+      norms: [
+        norm.map { NormFacts(.embedding, $0) }, lastNorm.map { NormFacts(.projectedEmbedding, $0) },
+      ]
+      .compactMap(\.self))
   }
 }
 

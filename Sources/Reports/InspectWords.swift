@@ -104,8 +104,7 @@ struct InspectWords {
     if found.textType {
       facts.append(Fact(name: "text type", text: "that of a first text, added"))
     }
-    if let norm = found.norm { facts.append(Fact(name: "norm", text: text(norm))) }
-    return facts
+    return facts + self.facts(found.norms)
   }
 
   private func facts(_ group: InspectedBlocks) -> [Fact] {
@@ -117,8 +116,8 @@ struct InspectWords {
       facts.append(
         Fact(
           name: "mixer",
-          text: "\(mixer.channels) channels of \(mixer.states) states, after a convolution over "
-            + "\(mixer.kernel) positions"))
+          text: "\(mixer.channels) channels of \(mixer.states) states, behind a convolution over "
+            + "\(mixer.kernel) positions" + (mixer.activation.map { ", " + shown($0) } ?? "")))
     }
     if let note = group.note { facts.append(Fact(name: "note", text: shown(note))) }
     return facts
@@ -149,6 +148,7 @@ struct InspectWords {
         rope.width == attention.headWidth
         ? ", whole heads" : ", \(rope.width) of \(attention.headWidth) dimensions"
       if rope.scaling != "none" { text += "; \(shown(rope.scaling))" }
+      if let amplitude = rope.amplitude { text += "; amplitude \(Amount.plain(amplitude))" }
       facts.append(Fact(name: "rope", text: text))
     } else {
       facts.append(Fact(name: "rope", text: "none"))

@@ -81,7 +81,8 @@ public enum VerifyReport {
             invariant.tolerance.map { (invariant.exceeds ? "> " : "") + words(number($0)) } ?? ""
           }),
         .init(
-          head: "what holds", cells: invariants.map { TerminalReport.shown($0.claim, style: style) },
+          head: "what holds",
+          cells: invariants.map { TerminalReport.shown($0.claim, style: style) },
           right: false, emphasis: invariants.map { _ in .quiet }),
       ]
     ).lines(style: style, indent: 2)

@@ -138,25 +138,25 @@ public struct InspectedEmbedding: Codable, Sendable, Equatable {
   public var textType: Bool
   /// The width of tokens' vectors, where it is not the stream's.
   public var width: Int?
-  /// The norm of the sum.
-  public var norm: InspectedNorm?
+  /// The norms: of the sum, and of it in the stream's width.
+  public var norms: [InspectedNorm]
 
   /// Gathers the values.
   public init(
     scale: Double, positions: Int? = nil, textType: Bool, width: Int? = nil,
-    norm: InspectedNorm? = nil
+    norms: [InspectedNorm]
   ) {
     self.scale = scale
     self.positions = positions
     self.textType = textType
     self.width = width
-    self.norm = norm
+    self.norms = norms
   }
 
   enum CodingKeys: String, CodingKey {
     case scale, positions
     case textType = "text_type"
-    case width, norm
+    case width, norms
   }
 }
 
@@ -266,11 +266,14 @@ public struct InspectedRope: Codable, Sendable, Equatable {
   public var width: Int
   /// How frequencies are changed for long texts: `none`, or a kind with its numbers.
   public var scaling: String
+  /// What queries and keys are multiplied by beside; absent for 1.
+  public var amplitude: Double?
 
   /// Gathers the values.
   public init(
-    base: Double, width: Int, scaling: String
+    base: Double, width: Int, scaling: String, amplitude: Double? = nil
   ) {
+    self.amplitude = amplitude
     self.base = base
     self.width = width
     self.scaling = scaling
@@ -317,6 +320,8 @@ public struct InspectedFeedForward: Codable, Sendable, Equatable {
 
 /// What mixes positions in a block without attention.
 public struct InspectedMixer: Codable, Sendable, Equatable {
+  /// The activation behind the convolution and of the gate.
+  public var activation: String?
   /// Channels.
   public var channels: Int
   /// Numbers of state per channel.
@@ -326,8 +331,9 @@ public struct InspectedMixer: Codable, Sendable, Equatable {
 
   /// Gathers the values.
   public init(
-    channels: Int, states: Int, kernel: Int
+    activation: String? = nil, channels: Int, states: Int, kernel: Int
   ) {
+    self.activation = activation
     self.channels = channels
     self.states = states
     self.kernel = kernel

@@ -93,7 +93,9 @@ enum CaptureCommand {
     }
     // Ids that no text gives: each token's bytes, one after another.
     var ends = [0]
-    for id in prompt.ids { ends.append(min(end, ends[ends.count - 1] + tokenizer.bytes(of: id).count)) }
+    for id in prompt.ids {
+      ends.append(min(end, ends[ends.count - 1] + tokenizer.bytes(of: id).count))
+    }
     return TokenizedText(
       text: prompt.text, ids: prompt.ids, ranges: zip(ends, ends.dropFirst()).map { $0..<$1 })
   }

@@ -30,7 +30,7 @@ package struct ConvolvedBlock: Block {
 
   package func sites(at layer: Int) -> Set<Site> { block.sites(at: layer) }
 
-  package var branches: BlockBranches? { nil }
+  package var rule: BlockRule? { nil }
 
   /// Each position's neighbours, zero outside the text: [batch, position, reach · width].
   private func neighbours(_ x: Tensor) -> Tensor {

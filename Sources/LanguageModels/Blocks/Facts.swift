@@ -39,6 +39,8 @@ public struct NormFacts: Hashable, Sendable {
     case streamAfterFeedForward
     /// The sum that the first block receives.
     case embedding
+    /// The embedding once it has the stream's width.
+    case projectedEmbedding
     /// What the head reads.
     case head
     /// The final norm before a head that transforms the stream.
@@ -47,8 +49,8 @@ public struct NormFacts: Hashable, Sendable {
     case heads
     /// The queries of all heads joined, and the keys.
     case joinedHeads
-    /// Vectors of relative positions.
-    case relativePositions
+    /// The block's result with a convolution of its input.
+    case convolved
   }
 
   /// What is normalised.
@@ -183,6 +185,8 @@ public struct FeedForwardFacts: Hashable, Sendable {
 
 /// What mixes positions in a block without attention.
 public struct MixerFacts: Hashable, Sendable {
+  /// φ, of what the convolution leaves and of the gate.
+  public var activation: Activation?
   /// Channels.
   public var channels = 0
   /// Numbers of state per channel.
@@ -274,6 +278,8 @@ extension Attention {
       let place = headNorms.query.span == .all ? NormFacts.Place.joinedHeads : .heads
       facts.norms = [NormFacts(place, headNorms.query.norm)]
       facts.weights += headNorms.query.norm.facts + headNorms.key.norm.facts
+      facts.weights += [headNorms.query.scale, headNorms.key.scale]
+        .compactMap { $0.map(WeightFact.init) }
     }
     if let bias {
       facts.relative = "\(bias.table.size(0)) buckets of distance, up to \(bias.farthest)"
@@ -300,6 +306,73 @@ extension FeedForward {
     }
     facts.hasBias = entering.bias != nil || output.bias != nil
     facts.weights = entering.facts + output.facts
+    return facts
+  }
+}
+
+extension MambaBlock {
+  package var facts: BlockFacts {
+    BlockFacts(.stateSpace, [(.beforeMixer, norm)], mixer: mixer.facts)
+  }
+}
+
+extension SelectiveStateSpace {
+  var facts: MixerFacts {
+    var facts = MixerFacts()
+    facts.activation = activation
+    facts.channels = decay.size(0)
+    facts.states = decay.size(1)
+    facts.kernel = kernel.size(0)
+    facts.weights =
+      input.facts + selection.facts + step.facts + output.facts
+      + [kernel, kernelBias, decay, skip].compactMap { $0.map(WeightFact.init) }
+    return facts
+  }
+}
+
+extension ConvolvedBlock {
+  package var facts: BlockFacts {
+    var facts = block.facts
+    facts.norms.append(NormFacts(.convolved, norm))
+    facts.weights += convolution.facts + norm.facts
+    facts.note =
+      "a convolution of the block's input over \(reach) positions is added to what the block makes, "
+      + "and the sum is normalised: x ← N(block(x) + \(activation.rawValue)(convolution(x)))"
+    return facts
+  }
+}
+
+extension DisentangledAttention {
+  package var facts: AttentionFacts {
+    var facts = AttentionFacts()
+    facts.heads = heads
+    facts.keyValueHeads = heads
+    facts.headWidth = headWidth
+    facts.scale = scale
+    let terms = [
+      keys.map { _ in "of content to position" }, queries.map { _ in "of position to content" },
+    ]
+    .compactMap(\.self)
+    if !terms.isEmpty {
+      facts.relative =
+        "terms \(terms.joined(separator: " and ")), from \(2 * distances.span) vectors of distance"
+    }
+    facts.hasInputBias = input.bias != nil
+    facts.hasOutputBias = output.bias != nil
+    // What projections make of the table of distances is no weight of its own.
+    facts.weights = input.facts + output.facts
+    return facts
+  }
+}
+
+extension MixtureOfExperts {
+  package var facts: FeedForwardFacts {
+    var facts = experts.first?.facts ?? FeedForwardFacts()
+    facts.experts = experts.count
+    facts.chosen = chosen
+    facts.sharedHidden = shared?.expert.hidden
+    facts.weights = router.facts + experts.flatMap(\.facts.weights)
+    if let shared { facts.weights += shared.expert.facts.weights + shared.gate.facts }
     return facts
   }
 }

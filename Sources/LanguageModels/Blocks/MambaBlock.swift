@@ -22,5 +22,5 @@ package struct MambaBlock: Block {
     [.residual(layer, .before), .residual(layer, .after)]
   }
 
-  package var branches: BlockBranches? { nil }
+  package var rule: BlockRule? { .mixer }
 }
