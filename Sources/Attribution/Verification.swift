@@ -115,19 +115,28 @@ public struct Verification {
 
   private func tried(_ check: Check) throws -> Invariant {
     let tolerance = check.tolerance.of(loaded.model.type)
-    switch try check.measure() {
-    case .none(let reason):
-      return Invariant(
-        name: check.name, claim: check.claim, verdict: .none, exceeds: check.exceeds,
-        detail: reason)
-    case .missed(let value, let place):
-      let holds = check.exceeds ? value > tolerance : value <= tolerance
-      // What is not finite has no place in the JSON, and is no measure.
-      return Invariant(
-        name: check.name, claim: check.claim, verdict: holds && value.isFinite ? .pass : .fail,
-        measured: value.isFinite ? value : nil, tolerance: tolerance, exceeds: check.exceeds,
-        detail: value.isFinite ? place : "not a finite number")
+    var invariant = Invariant(
+      name: check.name, claim: check.claim, verdict: .fail, tolerance: tolerance,
+      exceeds: check.exceeds)
+    do {
+      switch try check.measure() {
+      case .none(let reason):
+        (invariant.verdict, invariant.tolerance) = (.none, nil)
+        invariant.detail = reason
+      case .missed(let value, let place):
+        // What is not finite has no place in the JSON, and holds nothing.
+        guard value.isFinite else {
+          invariant.detail = (place.map { $0 + ": " } ?? "") + "not a finite number"
+          break
+        }
+        invariant.measured = value
+        invariant.detail = place
+        if check.exceeds ? value > tolerance : value <= tolerance { invariant.verdict = .pass }
+      }
+    } catch let error as AttributionError where error.code == .notFinite {
+      invariant.detail = error.message
     }
+    return invariant
   }
 
   // MARK: - What several share
