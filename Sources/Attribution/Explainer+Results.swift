@@ -141,12 +141,7 @@ extension Explainer {
     ]
   }
 
-  func describeModel() -> ModelDescription {
-    let model = loaded.model
-    return ModelDescription(
-      name: loaded.name, sha256: "", architecture: model.shape.architecture,
-      layers: model.shape.layers, dtype: model.type.name)
-  }
+  func describeModel() -> ModelDescription { loaded.modelDescription }
 
   func describe(_ options: Options, _ method: IGLens, _ path: StatePath) -> MethodDescription {
     let integrates = options.splits || options.path == .straight || options.check != nil
@@ -173,18 +168,7 @@ extension Explainer {
       lens: options.reading?.kind == .translator ? options.reading?.file : nil)
   }
 
-  func describe(_ id: Int) -> TokenDescription {
-    let bytes = loaded.tokenizer.bytes(of: id)
-    let isText = String(validating: bytes, as: UTF8.self) != nil
-    return TokenDescription(
-      id: id, text: loaded.tokenizer.text(of: id),
-      bytes: isText ? nil : bytes.map { hexadecimal($0) }.joined())
-  }
-}
-
-private func hexadecimal(_ byte: UInt8) -> String {
-  let digits = String(byte, radix: 16)
-  return digits.count == 1 ? "0" + digits : digits
+  func describe(_ id: Int) -> TokenDescription { loaded.describe(id) }
 }
 
 extension Estimator {

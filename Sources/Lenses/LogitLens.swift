@@ -87,15 +87,13 @@ public struct LogitLens {
       let end = ContinuousClock.now
       return LensResult(
         toolVersion: telescopeVersion,
-        model: ModelDescription(
-          name: loaded.name, sha256: "", architecture: loaded.model.shape.architecture,
-          layers: loaded.model.shape.layers, dtype: loaded.model.type.name),
-        device: loaded.model.device.name, text: prompt.text, tokens: plan.ids.map(describe),
+        model: loaded.modelDescription,
+        device: loaded.model.device.name, text: prompt.text, tokens: plan.ids.map(loaded.describe),
         lens: LensDescription(
           kind: tuned == nil ? "logit" : "tuned", file: tuned?.origin.file,
           sha256: tuned?.origin.sha256),
         moment: options.moment.rawValue, positions: plan.positions,
-        targets: states.targets.map(describe), layers: grid,
+        targets: states.targets.map(loaded.describe), layers: grid,
         timingsMs: [
           "forward": milliseconds(forward - start), "lens": milliseconds(end - forward),
           "total": milliseconds(end - start),
@@ -163,14 +161,6 @@ public struct LogitLens {
       probability: exp(row.targetLogit - row.logPartition), logit: row.targetLogit, rank: row.rank,
       // Rounding may leave a little below 0.
       entropy: row.entropy, divergence: max(0, divergence))
-  }
-
-  private func describe(_ id: Int) -> TokenDescription {
-    let bytes = loaded.tokenizer.bytes(of: id)
-    let isText = String(validating: bytes, as: UTF8.self) != nil
-    return TokenDescription(
-      id: id, text: loaded.tokenizer.text(of: id),
-      bytes: isText ? nil : bytes.map { String(format: "%02x", $0) }.joined())
   }
 }
 

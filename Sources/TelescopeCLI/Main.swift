@@ -46,6 +46,12 @@ struct Main {
       try DirectLogitCommand.run(Array(words.dropFirst()))
     case "compare":
       try CompareCommand.run(Array(words.dropFirst()))
+    case "inspect":
+      try InspectCommand.run(Array(words.dropFirst()))
+    case "verify":
+      try VerifyCommand.run(Array(words.dropFirst()))
+    case "capture":
+      try CaptureCommand.run(Array(words.dropFirst()))
     case "model":
       try ModelCommand.run(Array(words.dropFirst()))
     case nil:
@@ -57,7 +63,7 @@ struct Main {
       throw CommandError(
         .usage,
         "Unknown command '\(word)'; the commands are: explain, aggregate, lens, dla, compare, "
-          + "model. See telescope --help.")
+          + "inspect, verify, capture, model. See telescope --help.")
     }
   }
 
@@ -71,6 +77,9 @@ struct Main {
            telescope lens show|train|means [options]
            telescope dla [options] "prompt"
            telescope compare [options] "prompt"
+           telescope inspect [options] [MODEL]
+           telescope verify [options] [MODEL]
+           telescope capture [options] --sites NAMES -o FILE "text"
            telescope model list|fetch|remove|convert [options]
 
       explain     split the probability of each token over the layers that produce it
@@ -78,6 +87,9 @@ struct Main {
       lens        read every layer's state as if it were the last (logit lens, tuned lens)
       dla         split the logit of each token over everything that wrote it
       compare     several methods side by side, layer by layer
+      inspect     what a model is: sizes, wiring, sites, and which methods work
+      verify      what must hold of every model, tried on this one
+      capture     write what a forward pass shows as safetensors
       model       models on this machine and on the hub: list, fetch, remove, convert
 
     telescope explain --help lists the options of explain, and so on; telescope --version prints

@@ -19,6 +19,9 @@ package protocol Block {
 
   /// How queries and keys are turned by position; nil where they are not.
   var rotary: RotaryEmbedding? { get }
+
+  /// What it is, for people.
+  var facts: BlockFacts { get }
 }
 
 /// A block's attention: what it adds to the residual stream, and where it is seen.
@@ -36,6 +39,8 @@ package protocol AttentionBranch {
   var outputNorm: Norm? { get set }
   /// How queries and keys are turned by position; nil where they are not.
   var rotary: RotaryEmbedding? { get }
+  /// What it is, for people.
+  var facts: AttentionFacts { get }
 }
 
 extension AttentionBranch {
@@ -51,6 +56,8 @@ package protocol FeedForwardBranch {
   var parts: [Site.FeedForwardPart] { get }
   /// The branch's own norm at its end, where the family has one.
   var outputNorm: Norm? { get set }
+  /// What it is, for people.
+  var facts: FeedForwardFacts { get }
 }
 
 extension Block {

@@ -3,7 +3,7 @@ public import Tensors
 /// A normalisation over the residual width.
 public struct Norm {
   /// The published kinds.
-  public enum Kind: Sendable {
+  public enum Kind: Hashable, Sendable {
     /// x / √(mean(x²) + ε) · weight (Zhang and Sennrich 2019).
     case rms
     /// (x − mean) / √(variance + ε) · weight + bias (Ba, Kiros and Hinton 2016).
@@ -18,6 +18,8 @@ public struct Norm {
   public var bias: Tensor?
   /// ε.
   public var epsilon: Double
+  /// What was added to a checkpoint's numbers to make γ: 1 where files hold w of γ = 1 + w.
+  public var added = 0.0
 
   /// Describes a norm.
   public init(kind: Kind, weight: Tensor, bias: Tensor?, epsilon: Double) {

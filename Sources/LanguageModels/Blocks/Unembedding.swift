@@ -29,11 +29,14 @@ public struct Unembedding {
 
   /// The model's own logits, the ordinary way: [batch, position, vocabulary].
   public func logits(_ residual: Tensor, pass: Pass = .plain) -> Tensor {
-    let normed = pass(.finalNorm, norm(transform?(residual) ?? residual))
+    let normed = pass(.finalNorm, self.normed(residual))
     let linear = normed.linear(weight, bias: bias)
     let capped = softCap.map { (linear * (1 / $0)).tanh * $0 } ?? linear
     return pass(.logits, capped)
   }
+
+  /// What the matrix U receives, N(φ(h)): [batch, position, width].
+  public func normed(_ residual: Tensor) -> Tensor { norm(transform?(residual) ?? residual) }
 }
 
 /// What a masked-language-model head does before its norm: φ(h) = a(W·N′(h) + b).

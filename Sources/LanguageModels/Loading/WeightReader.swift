@@ -9,8 +9,8 @@ internal import Tensors
 /// names of its own, a ``GGUFDialect`` says which. Missing, mis-shaped and unused weights are reported
 /// together by ``finish(unused:)``.
 ///
-/// Without a checkpoint there is nothing to read, and weights are given their shapes alone: what a
-/// configuration describes can be looked at without loading it.
+/// Where a model is only to be looked at, weights are given their shapes alone: a checkpoint's names and
+/// shapes are still checked, and without a checkpoint there is nothing to read at all.
 final class WeightReader {
   private let stored: [String: StoredTensor]?
   private let file: String
@@ -23,14 +23,18 @@ final class WeightReader {
   private var problems: [String] = []
   private var elementsRead = 0
   private let elements: Int
+  /// Whether matrices are left out; vectors, which may say how the model computes, are read.
+  private let isOutline: Bool
 
   /// How many numbers were asked for, each weight once.
   private(set) var parameterCount = 0
 
-  /// Reads a checkpoint's weights.
+  /// Reads a checkpoint's weights, or with `outline` their names and shapes.
   init(
-    _ checkpoint: Checkpoint, type: ScalarType, device: Device, progress: ((Double) -> Void)? = nil
+    _ checkpoint: Checkpoint, type: ScalarType, device: Device, outline: Bool = false,
+    progress: ((Double) -> Void)? = nil
   ) {
+    isOutline = outline
     let tensors = checkpoint.tensors
     stored = tensors
     file = checkpoint.name
@@ -48,6 +52,7 @@ final class WeightReader {
     device = .cpu
     progress = nil
     elements = 1
+    isOutline = true
   }
 
   /// How the rows of a stored matrix are ordered.
@@ -126,8 +131,9 @@ final class WeightReader {
 
   /// A weight that Hugging Face stores as its transpose.
   func transposed(_ name: String, _ shape: [Int]) -> Tensor {
-    translation(name).isTurned
-      ? tensor(name, shape) : tensor(name, shape.reversed()).transposed(0, 1).contiguous
+    if translation(name).isTurned { return tensor(name, shape) }
+    let turned = tensor(name, shape.reversed()).transposed(0, 1)
+    return isOutline ? turned : turned.contiguous
   }
 
   /// −eʷ for a weight w.
@@ -171,7 +177,9 @@ final class WeightReader {
       }
       sources.append((tensor, part.shape[0], order))
     }
-    guard sources.count == parts.count else { return .placeholder(shape, type) }
+    guard sources.count == parts.count, !isOutline || shape.count == 1 else {
+      return .placeholder(shape, type)
+    }
     let made = Tensor(shape, type == .float64 ? .float64 : .float32) { bytes in
       var offset = 0
       for (tensor, rows, order) in sources {

@@ -40,9 +40,11 @@ struct WeightScope {
 
   /// An RMS norm: `name.weight`, to which `adding` is added (Gemma's 1 + w).
   func rmsNorm(_ name: String, _ width: Int, _ epsilon: Double, adding: Double = 0) -> Norm {
-    Norm(
+    var norm = Norm(
       kind: .rms, weight: weights.tensor(prefix + name + ".weight", [width], adding: adding),
       bias: nil, epsilon: epsilon)
+    norm.added = adding
+    return norm
   }
 
   /// A LayerNorm: `name.weight` and `name.bias`.
