@@ -71,25 +71,28 @@ extension InspectResult {
       "the head has a nonlinear layer before its norm"
     }
     let without = inspection.layersWithoutRule
-    let noRule =
+    let named = without.map(String.init).joined(separator: ", ")
+    let whole = without.count == inspection.shape.layers
+    let noRule: String? =
       without.isEmpty
       ? nil
-      : (without.count == inspection.shape.layers
-        ? "no block has" : "block \(without.map(String.init).joined(separator: ", ")) has not")
-        + " a rule that splits what it adds"
+      : (whole ? "no block has" : "block \(named) has not") + " a rule that splits what it adds"
     let noHeads =
       inspection.blocks.contains { $0.attention != nil } ? nil : "no block has attention heads"
     let bothWays =
       inspection.isCausal
       ? nil : "every position sees every other, so none can be changed alone"
     let continues = inspection.isCausal ? nil : "it fills in masks and continues no text"
-    return [
+    let reasons: [(name: String, reason: String?)] = [
       ("explain", noHead), ("explain --depth block", noHead ?? noRule),
       ("explain --depth head, token", noHead ?? noRule ?? noHeads),
       ("explain --check", noHead ?? bothWays), ("explain --contrast", noHead ?? continues),
       ("dla", noHead ?? nonlinear ?? noRule), ("compare", noHead ?? nonlinear ?? noRule),
       ("lens show", noHead), ("lens train", noHead), ("capture", nil), ("verify", nil),
-    ].map { InspectedMethod(name: $0.0, supported: $0.1 == nil, reason: $0.1) }
+    ]
+    return reasons.map {
+      InspectedMethod(name: $0.name, supported: $0.reason == nil, reason: $0.reason)
+    }
   }
 }
 
@@ -99,7 +102,7 @@ extension InspectedStorage {
       format: storage.format, files: storage.files,
       types: storage.shares.map {
         InspectedType(
-          type: $0.type.rawValue, tensors: $0.tensors, parameters: $0.parameters, bytes: $0.bytes)
+          type: $0.type, tensors: $0.tensors, parameters: $0.parameters, bytes: $0.bytes)
       })
   }
 }

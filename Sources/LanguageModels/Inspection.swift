@@ -1,7 +1,7 @@
-public import Checkpoints
+internal import Checkpoints
 public import Foundation
 internal import StrictJSON
-internal import Tensors
+public import Tensors
 
 /// What a model is: sizes, wiring, sites and sums, told from its configuration alone.
 ///
@@ -81,8 +81,8 @@ public struct Inspection: Sendable {
   public struct Storage: Hashable, Sendable {
     /// Tensors of one type.
     public struct Share: Hashable, Sendable {
-      /// The type.
-      public var type: ElementType
+      /// The type, as the format calls it.
+      public var type: String
       /// How many tensors.
       public var tensors: Int
       /// How many numbers.
@@ -216,10 +216,10 @@ extension Inspection.Storage {
     let groups = Dictionary(grouping: checkpoint.tensors.values, by: \.type)
     shares = groups.map { type, tensors in
       Share(
-        type: type, tensors: tensors.count,
+        type: type.rawValue, tensors: tensors.count,
         parameters: tensors.reduce(0) { $0 + $1.elementCount },
         bytes: tensors.reduce(0) { $0 + $1.byteCount })
-    }.sorted { ($0.bytes, $0.type.rawValue) > ($1.bytes, $1.type.rawValue) }
+    }.sorted { ($0.bytes, $0.type) > ($1.bytes, $1.type) }
   }
 }
 

@@ -1,4 +1,4 @@
-public import Checkpoints
+internal import Checkpoints
 public import Foundation
 internal import Tensors
 public import Tokenization
