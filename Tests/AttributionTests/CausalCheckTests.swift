@@ -220,7 +220,11 @@ struct CausalCheckTests {
     // ⟨ḡ, D W c⟩ with D written out as a matrix's action on W c.
     let run = try inner.run(
       [ids], capturing: [.attention(layer, .heads), .feedForward(layer, .hidden)])
-    let branches = try #require(inner.branches(of: layer))
+    guard case .branches(let branches) = inner.rule(of: layer) else {
+      Issue.record("no rule")
+      return
+    }
+    let network = try #require(branches.feedForward)
     func expected(_ site: Site, _ branch: Branch, kept: [Int]) throws -> Double {
       let all = try run.activations[site].slice(position..<position + 1, along: 1).values()
       let weight = try branch.output.weight.values()
@@ -240,7 +244,7 @@ struct CausalCheckTests {
     let head = Array(shape.headWidth..<2 * shape.headWidth)
     let predicted = [
       try expected(.attention(layer, .heads), branches.attention, kept: head),
-      try expected(.feedForward(layer, .hidden), branches.feedForward, kept: chosen),
+      try expected(.feedForward(layer, .hidden), network, kept: chosen),
     ]
     #expect(distance(checks[0][0].rows.map(\.predicted), predicted).error < 1e-12)
   }

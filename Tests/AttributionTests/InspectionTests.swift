@@ -68,7 +68,8 @@ struct InspectionTests {
       site.layers.map { $0.map { "\(site.name).\($0)" } } ?? [site.name]
     }
     #expect(Set(sites) == Set(model.sites.map(\.description)))
-    #expect(found.causal == model.isCausal && found.head == nil == (model.head == nil))
+    #expect(found.causal == model.isCausal)
+    #expect((found.head == nil) == (model.head == nil))
     for layer in 0..<model.shape.layers {
       #expect(found.blocks.filter { $0.layers.contains(layer) }.count == 1)
     }
@@ -90,7 +91,7 @@ struct InspectionTests {
     #expect(
       abs(found.embedding.scale - Double(found.sizes.width).squareRoot()) < 1e-3 * found.embedding.scale)
     #expect(found.head?.kind == "tied" && found.head?.norms.map(\.onePlusWeight) == [true])
-    #expect(found.methods.allSatisfy(\.supported))
+    #expect(found.methods.allSatisfy { $0.supported })
   }
 
   @Test("Wirings: parallel, branch norms, post-norm, state space; each with its boundaries")

@@ -23,7 +23,6 @@ struct EncoderTests {
     #expect((model.head != nil) == Self.headed.contains(name))
     #expect(model.sites.contains(.logits) == Self.headed.contains(name))
     #expect(!model.isCausal)
-    #expect(model.branches(of: 0) == nil)
   }
 
   @Test("A later token changes an earlier position", arguments: headed + headless)

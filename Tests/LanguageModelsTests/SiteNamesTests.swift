@@ -1,5 +1,6 @@
 import Checkpoints
 import LanguageModels
+import Tensors
 import TestSupport
 import Testing
 
