@@ -79,6 +79,11 @@ struct SlowTree {
     let mixes = try row(.attention(layer, .heads))
     let weight = try branches.attention.output.weight.values()
     let inputs = shape.heads * shape.headWidth
+    // A branch's own norm is between what is projected and what is added.
+    if let norm = branches.attention.norm {
+      let whole = try projected(mixes, branches.attention.output)
+      fromAttention = { try scaled($0, norm, as: whole) }
+    }
     func through(_ head: Int, _ mix: [Double]) throws -> [Double] {
       try fromAttention(
         (0..<width).map { out in
@@ -105,6 +110,10 @@ struct SlowTree {
     }
     if let branch = branches.feedForward {
       let neurons = try row(.feedForward(layer, .hidden))
+      if let norm = branch.norm {
+        let whole = try projected(neurons, branch.output)
+        fromNetwork = { try scaled($0, norm, as: whole) }
+      }
       let columns = try branch.output.weight.values()
       for (neuron, value) in neurons.enumerated() {
         found["neuron \(layer).\(neuron)"] = try fromNetwork(
@@ -121,6 +130,15 @@ struct SlowTree {
       }
     }
     return found
+  }
+
+  /// What a branch's output projection makes of its input.
+  private func projected(_ input: [Double], _ output: Linear) throws -> [Double] {
+    let weight = try output.weight.values()
+    let bias = try output.bias?.values() ?? Array(repeating: 0, count: width)
+    return (0..<width).map { out in
+      input.indices.reduce(bias[out]) { $0 + weight[out * input.count + $1] * input[$1] }
+    }
   }
 
   /// A norm's linear part at the scale that another vector has.

@@ -1,18 +1,47 @@
-"""The encoder of Switch Transformers: T5 with a mixture of experts in some blocks."""
+"""The encoder of Switch Transformers: T5 with a mixture of experts in some blocks.
+
+As in T5 the first block's bias by distance serves every block: the published models were trained so.
+transformers 5 lost it on the way from block to block (its blocks return the state alone), so that all
+but the first run without one. Here it is handed on, as in transformers 4.
+"""
+
+import contextlib
 
 import torch
 
 from ..family import Mistake, Tap, output_of
 from . import t5
-from .t5 import CAUSAL, SEQUENCES, checkpoint, recording, relative, relative_mistakes, relative_taps
+from .t5 import CAUSAL, SEQUENCES, checkpoint, relative, relative_mistakes, relative_taps
 
-__all__ = ["CAUSAL", "SEQUENCES", "checkpoint", "recording"]
+__all__ = ["CAUSAL", "SEQUENCES", "checkpoint"]
 
 MODEL = "SwitchTransformersEncoderModel"
 
 
 def taps(model):
     return relative_taps(model, network)
+
+
+@contextlib.contextmanager
+def recording(model, record):
+    """T5's, with the first block's bias handed to the others."""
+    first, *others = [block.layer[0].SelfAttention for block in model.encoder.block]
+    kept = {}
+    keep = lambda module, args, kwargs, output: kept.update(position_bias=output[1])
+    give = lambda module, args, kwargs: (args, kwargs | kept)
+    hooks = [first.register_forward_hook(keep, with_kwargs=True)]
+    if not getattr(model, "bias_of_first_block_only", False):
+        hooks += [other.register_forward_pre_hook(give, with_kwargs=True) for other in others]
+    try:
+        with t5.recording(model, record):
+            yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def first_block_only(model):
+    model.bias_of_first_block_only = True
 
 
 def network(block):
@@ -65,6 +94,7 @@ def mistakes(config):
     activation = lambda config: config.update(dense_act_fn="gelu_new")
     return {name: found[name] for name in kept} | {
         "activation": Mistake(config=activation),
+        "bias of the first block only": Mistake(model=first_block_only),
         "expert": routed_by(next_expert),
         "weights": routed_by(unweighted),
     }

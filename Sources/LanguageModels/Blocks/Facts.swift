@@ -277,9 +277,10 @@ extension Attention {
     if let headNorms {
       let place = headNorms.query.span == .all ? NormFacts.Place.joinedHeads : .heads
       facts.norms = [NormFacts(place, headNorms.query.norm)]
-      facts.weights += headNorms.query.norm.facts + headNorms.key.norm.facts
-      facts.weights += [headNorms.query.scale, headNorms.key.scale]
-        .compactMap { $0.map(WeightFact.init) }
+      // Where each head has a scale of its own, the norm's weight is ones that no file holds.
+      facts.weights += [headNorms.query, headNorms.key].flatMap { norm in
+        norm.scale.map { [WeightFact($0)] } ?? norm.norm.facts
+      }
     }
     if let bias {
       facts.relative = "\(bias.table.size(0)) buckets of distance, up to \(bias.farthest)"
