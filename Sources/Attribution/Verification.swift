@@ -35,8 +35,7 @@ public struct Verification {
 
   /// Tries every invariant.
   ///
-  /// - Parameters:
-  ///   - progress: told the share of the invariants tried, and each as it is done.
+  /// - Parameter progress: told the share of the invariants tried, and each as it is done.
   /// - Returns: the table, without the model's hash.
   /// - Throws: `ModelError` or `EngineError` where the model cannot run at all.
   /// - Complexity: about thirty forward passes over the text, and predictions of its last position down to

@@ -6,6 +6,7 @@ enum PromptText {
   ///   - words: the words.
   ///   - noun: what messages call the text: `prompt`, `text`.
   ///   - hasIDs: whether `--ids` gives it.
+  /// - Returns: the text; nil where ids stand for it.
   /// - Throws: `CommandError` for no text, several, an empty one, and one that is not UTF-8.
   static func read(_ words: [String], _ noun: String, hasIDs: Bool) throws -> String? {
     if hasIDs {

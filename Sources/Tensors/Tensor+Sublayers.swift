@@ -59,7 +59,7 @@ extension Tensor {
     Tensor { ct_gelu(handle, tanhApproximation, $0) }
   }
 
-  /// The selective scan of a state-space model (Gu and Dao 2023), for x [batch, position, channel]:
+  /// The selective scan of a state-space model (Gu and Dao 2023), for x [batch, position, channel].
   ///
   ///     h_t = exp(decay · step_t) h_{t−1} + step_t x_t input_t;   y_t = output_t · h_t + skip · x_t
   ///

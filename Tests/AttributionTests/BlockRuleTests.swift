@@ -148,7 +148,8 @@ struct BlockRuleTests {
     #expect {
       _ = try explainer.directLogits(.init(text: "", ids: Self.ids), options)
     } throws: {
-      "\($0)" == "Direct logit attribution needs a head that is linear after its norm; this model's has "
+      "\($0)"
+        == "Direct logit attribution needs a head that is linear after its norm; this model's has "
         + "a nonlinear layer before it: use telescope explain."
     }
   }

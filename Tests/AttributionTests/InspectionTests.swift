@@ -81,7 +81,8 @@ struct InspectionTests {
   func gemma2() throws {
     let found = try inspected("gemma2")
     #expect(found.blocks.map(\.wiring) == ["sandwich", "sandwich"])
-    #expect(found.blocks.map(\.layers) == [[0, 2], [1, 3]] || found.blocks.map(\.layers) == [[0], [1]])
+    #expect(
+      found.blocks.map(\.layers) == [[0, 2], [1, 3]] || found.blocks.map(\.layers) == [[0], [1]])
     #expect(found.blocks[0].attention?.window != nil && found.blocks[1].attention?.window == nil)
     #expect(found.blocks[0].attention?.softCap != nil && found.head?.softCap != nil)
     #expect(
@@ -89,7 +90,8 @@ struct InspectionTests {
         == ["before attention", "after attention", "before feed-forward", "after feed-forward"])
     #expect(found.blocks[0].norms.allSatisfy { $0.kind == "rms" && $0.onePlusWeight && !$0.bias })
     #expect(
-      abs(found.embedding.scale - Double(found.sizes.width).squareRoot()) < 1e-3 * found.embedding.scale)
+      abs(found.embedding.scale - Double(found.sizes.width).squareRoot()) < 1e-3
+        * found.embedding.scale)
     #expect(found.head?.kind == "tied" && found.head?.norms.map(\.onePlusWeight) == [true])
     #expect(found.methods.allSatisfy { $0.supported })
   }

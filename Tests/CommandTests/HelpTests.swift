@@ -28,7 +28,8 @@ struct HelpTests {
   func width() throws {
     for words in [
       ["aggregate"], ["lens"], ["lens", "show"], ["lens", "train"], ["lens", "means"],
-      ["model"], ["model", "list"], ["model", "fetch"], ["model", "remove"], ["model", "convert"],
+      ["inspect"], ["verify"], ["capture"], ["model"], ["model", "list"], ["model", "fetch"],
+      ["model", "remove"], ["model", "convert"],
     ] {
       let outcome = try Command.run(words + ["--help"])
       #expect(outcome.code == 0 && outcome.errors == "")
@@ -45,6 +46,9 @@ private let generalHelp = """
          telescope lens show|train|means [options]
          telescope dla [options] "prompt"
          telescope compare [options] "prompt"
+         telescope inspect [options] [MODEL]
+         telescope verify [options] [MODEL]
+         telescope capture [options] --sites NAMES -o FILE "text"
          telescope model list|fetch|remove|convert [options]
 
     explain     split the probability of each token over the layers that produce it
@@ -52,6 +56,9 @@ private let generalHelp = """
     lens        read every layer's state as if it were the last (logit lens, tuned lens)
     dla         split the logit of each token over everything that wrote it
     compare     several methods side by side, layer by layer
+    inspect     what a model is: sizes, wiring, sites, and which methods work
+    verify      what must hold of every model, tried on this one
+    capture     write what a forward pass shows as safetensors
     model       models on this machine and on the hub: list, fetch, remove, convert
 
   telescope explain --help lists the options of explain, and so on; telescope --version prints

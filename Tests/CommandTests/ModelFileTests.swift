@@ -93,11 +93,14 @@ struct ModelFileTests {
   @Test("An unknown architecture is named with those that run: 65")
   func unknownArchitecture() throws {
     let model = try TinyModel()
-    try model.configure(["model_type": "mamba"])
+    try model.configure(["model_type": "bloom"])
     try expectFailure(
       ["explain", "--model", model.path, "hi"], 65,
-      "\(model.name)/config.json: the architecture 'mamba' is not one that Telescope runs; it runs "
-        + "gpt2, llama, mistral, qwen2.")
+      "\(model.name)/config.json: the architecture 'bloom' is not one that Telescope runs; it runs "
+        + "albert, bert, camembert, deberta, deberta-v2, distilbert, electra, falcon, gemma, gemma2, "
+        + "gemma3_text, gpt2, gpt_neox, llama, mamba, mistral, mixtral, modernbert, mpnet, olmo2, phi3, "
+        + "qwen2, qwen2_moe, qwen3, qwen3_moe, roberta, smollm3, stablelm, switch_transformers, t5, "
+        + "xlm-roberta.")
   }
 
   @Test("Unknown configuration keys are named all at once, and only the person can overrule: 65")

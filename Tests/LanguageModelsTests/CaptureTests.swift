@@ -55,10 +55,13 @@ struct CaptureTests {
         // Logits are computed again, by other rows at a time.
         let tolerance = site == .logits || site == .finalNorm ? 1e-2 : 0
         let worst = distance(values(stored), try value.values())
-        #expect(worst.error <= (type == .bfloat16 ? tolerance : tolerance * 1e-4), "\(site): \(worst)")
+        #expect(
+          worst.error <= (type == .bfloat16 ? tolerance : tolerance * 1e-4), "\(site): \(worst)")
       }
       #expect(values(file.tensors["tokens.ids"]) == ids.map(Double.init))
-      #expect(values(file.tensors["tokens.ranges"]) == ids.indices.flatMap { [Double($0), Double($0 + 1)] })
+      #expect(
+        values(file.tensors["tokens.ranges"])
+          == ids.indices.flatMap { [Double($0), Double($0 + 1)] })
       #expect(file.remarks["schema"] == "telescope/capture/1" && file.remarks["text"] == "abcdefg")
       #expect(file.remarks["dtype"] == type.name)
     }

@@ -55,8 +55,9 @@ struct ConfigurationTests {
         "'hidden_act' is 'mish'; Telescope computes silu, relu, gelu and tanh."
       ),
       (
-        "\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2.0}",
-        "'rope_scaling.rope_type' is 'yarn'; Telescope computes default, linear and llama3."
+        "\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"spiral\", \"factor\": 2.0}",
+        "'rope_scaling.rope_type' is 'spiral'; Telescope computes default, linear, dynamic, yarn, "
+          + "longrope and llama3."
       ),
       (
         "\"rope_scaling\": null",
@@ -69,9 +70,12 @@ struct ConfigurationTests {
         "'hidden_size' is 'wide'; a whole number from 1 to 2147483648 is expected."
       ),
       (
-        "\"model_type\": \"llama\"", "\"model_type\": \"mamba\"",
-        "the architecture 'mamba' is not one that Telescope runs; it runs gpt2, llama, mistral, "
-          + "qwen2."
+        "\"model_type\": \"llama\"", "\"model_type\": \"bloom\"",
+        "the architecture 'bloom' is not one that Telescope runs; it runs albert, bert, camembert, "
+          + "deberta, deberta-v2, distilbert, electra, falcon, gemma, gemma2, gemma3_text, gpt2, "
+          + "gpt_neox, llama, mamba, mistral, mixtral, modernbert, mpnet, olmo2, phi3, qwen2, "
+          + "qwen2_moe, qwen3, qwen3_moe, roberta, smollm3, stablelm, switch_transformers, t5, "
+          + "xlm-roberta."
       ),
     ])
   func llama(old: String, new: String, expected: String) throws {

@@ -24,7 +24,8 @@ struct MixtureOfExpertsTests {
     }
   }
 
-  @Test("Each token uses as many experts as the configuration says, and those of the largest logits")
+  @Test(
+    "Each token uses as many experts as the configuration says, and those of the largest logits")
   func choice() throws {
     let reference = try Reference("qwen3-moe", .float64)
     let ids = [reference.ids("0.ids")]

@@ -18,7 +18,9 @@ import Telescope
     let request: [String: Any] = ["task": "forward", "family": family, "ids": ids]
     func run() throws -> [Double] {
       try withRecording(false) {
-        if model.head == nil { return try model.run([ids]).residual.slice(127..<128, along: 1).values() }
+        if model.head == nil {
+          return try model.run([ids]).residual.slice(127..<128, along: 1).values()
+        }
         let run = try model.run([ids], capturing: [.logits])
         return try run.activations[.logits].slice(127..<128, along: 1).values()
       }

@@ -1,7 +1,7 @@
 package import Tensors
 
 /// A block to whose result a convolution of its input over neighbouring positions is added, and a norm
-/// (DeBERTa v2):
+/// (DeBERTa v2).
 ///
 ///     x ← N(block(x) + φ(convolution(x)))
 package struct ConvolvedBlock: Block {

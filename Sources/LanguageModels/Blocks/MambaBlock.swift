@@ -1,6 +1,6 @@
 package import Tensors
 
-/// One branch that mixes positions and channels together (Gu and Dao 2023):
+/// One branch that mixes positions and channels together (Gu and Dao 2023).
 ///
 ///     x ← x + mixer(N(x))
 ///

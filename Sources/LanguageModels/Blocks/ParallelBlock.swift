@@ -1,6 +1,6 @@
 package import Tensors
 
-/// Branches that read the same stream and add to it together (GPT-J, GPT-NeoX, Falcon):
+/// Branches that read the same stream and add to it together (GPT-J, GPT-NeoX, Falcon).
 ///
 ///     x ← x + attention(N₁(x)) + feedForward(N₂(x))
 ///

@@ -1,6 +1,6 @@
 package import Tensors
 
-/// Branches that read the normalised stream and add to the stream itself, one after the other:
+/// Branches that read the normalised stream and add to the stream itself, one after the other.
 ///
 ///     x ← x + attention(N₁(x));   x ← x + feedForward(N₂(x))
 ///

@@ -90,6 +90,7 @@ struct DisentangledLayers {
   ///   - table: of distances: [rows, width].
   ///   - keys: what makes keys of the table.
   ///   - queries: what makes queries of the table.
+  /// - Returns: the attention.
   func attention(
     _ block: WeightScope, input: Linear, _ table: Tensor?, keys: () -> Linear,
     queries: () -> Linear
@@ -116,8 +117,12 @@ struct DisentangledLayers {
   /// The model.
   ///
   /// - Parameters:
-  ///   - attention: makes a block's, with the table of distances.
+  ///   - reader: of the configuration, read to its end.
+  ///   - weights: the weights.
   ///   - first: what becomes of the first block, with the weights around the blocks.
+  ///   - attention: makes a block's, with the table of distances.
+  /// - Returns: the model.
+  /// - Throws: what the weights do not fit.
   func model(
     _ reader: ConfigurationReader, _ weights: WeightReader,
     first: (PostNormBlock, WeightScope) -> any Block = { block, _ in block },
@@ -149,8 +154,10 @@ struct DisentangledLayers {
     try weights.finish { name in
       ["embeddings.position_ids", "embeddings.position_embeddings."]
         .contains(where: name.trimmed(body.prefix).hasPrefix)
-        || ["pooler.", "classifier.", "qa_outputs.", "mask_predictions.", "cls.", "lm_predictions."]
-          .contains(where: name.hasPrefix)
+        || [
+          "pooler.", "classifier.", "qa_outputs.", "mask_predictions.", "cls.", "lm_predictions.",
+        ]
+        .contains(where: name.hasPrefix)
     }
     return Transformer(
       shape: shape, embedding: embedding, blocks: blocks, head: head, isCausal: false)

@@ -91,7 +91,8 @@ extension ConfigurationReader {
       $0.filter { $0 != " " }
     }
     guard Set(words).isSubset(of: ["none", "layer_norm"]) else {
-      throw bad(key, .string(words.joined(separator: "|")), "Telescope computes none and layer_norm")
+      throw bad(
+        key, .string(words.joined(separator: "|")), "Telescope computes none and layer_norm")
     }
     return words.contains("layer_norm")
   }

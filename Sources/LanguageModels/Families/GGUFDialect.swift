@@ -67,6 +67,7 @@ struct GGUFDialect: Sendable {
   /// Where the file keeps a weight.
   ///
   /// - Parameter headWidth: of heads whose rows are interleaved.
+  /// - Returns: what finds a Hugging Face name's weight in the file.
   func translation(headWidth: Int) -> @Sendable (String) -> WeightReader.StoredName {
     let table = Dictionary(
       names.map { ($0.huggingFace, $0) }, uniquingKeysWith: { first, _ in first })

@@ -45,9 +45,15 @@ struct GatedLayers {
   /// What most configurations say in the same words.
   ///
   /// - Parameters:
+  ///   - architecture: the family as the checkpoint names it.
+  ///   - reader: of the configuration.
+  ///   - epsilon: of the norms, where none is stated.
   ///   - headWidth: where none is stated; nil for the width shared among the heads.
   ///   - activation: its key, and what it is where none is stated.
+  ///   - base: of the rotation, where none is stated.
   ///   - share: the rotated part of a head where none is stated; nil in families that rotate all.
+  ///   - keys: where the rotation's settings are.
+  /// - Throws: `ModelError` for a setting that cannot be computed with.
   init(
     _ architecture: String, _ reader: ConfigurationReader, epsilon: Double = 1e-6,
     headWidth: Int? = nil, activation: (key: String, name: String) = ("hidden_act", "silu"),

@@ -62,7 +62,13 @@ extension ConfigurationReader {
 extension WeightScope {
   /// A router, `gate`, and the experts: each with weights of its own, or all in one tensor.
   ///
-  /// - Parameter names: of the three maps of an expert that has weights of its own.
+  /// - Parameters:
+  ///   - experts: how many, how many of them a token goes to, and their width.
+  ///   - width: of the residual stream.
+  ///   - activation: of the gate.
+  ///   - isNormalised: whether the chosen experts' shares sum to 1.
+  ///   - names: of the three maps of an expert that has weights of its own.
+  /// - Returns: the mixture.
   func mixture(
     _ experts: ExpertCounts, _ width: Int, _ activation: Activation, isNormalised: Bool,
     _ names: (gate: String, up: String, down: String)

@@ -117,7 +117,11 @@ private struct RelativeLayers {
 
   /// The encoder.
   ///
-  /// - Parameter network: makes a block's feed-forward network.
+  /// - Parameters:
+  ///   - weights: the weights.
+  ///   - network: makes a block's feed-forward network.
+  /// - Returns: the encoder, with the norm after its last block and no head.
+  /// - Throws: what the weights do not fit.
   func model(
     _ weights: WeightReader, network: (WeightScope, Int) -> any FeedForwardBranch
   ) throws -> Transformer {
@@ -161,7 +165,8 @@ private struct RelativeLayers {
 extension ConfigurationReader {
   /// Which of the encoder's blocks have experts: one in every so many, from the second on.
   fileprivate func sparseLayers(_ layers: Int) throws -> [Bool] {
-    let sparse = try countOrNone("num_sparse_encoder_layers") ?? (has("num_sparse_encoder_layers") ? 0 : 3)
+    let sparse =
+      try countOrNone("num_sparse_encoder_layers") ?? (has("num_sparse_encoder_layers") ? 0 : 3)
     let stated = value("encoder_sparse_step")?.integer
     let step = stated ?? (sparse > 0 ? layers / sparse : layers)
     return (0..<layers).map { step > 0 && (step == 1 || $0 % step == 1) }

@@ -19,10 +19,12 @@ extension ConfigurationReader {
   ///
   /// - Parameters:
   ///   - headWidth: the width of a head.
-  ///   - base: θ where none is stated.
+  ///   - defaultBase: θ where none is stated.
   ///   - share: the part of a head that is rotated where none is stated; nil in families that rotate
   ///     all of it.
   ///   - keys: where the settings are.
+  /// - Returns: the rotation.
+  /// - Throws: `ModelError` for a kind or a setting that cannot be computed with.
   func rotary(
     width headWidth: Int, base defaultBase: Double = 10_000, share: Double? = nil,
     keys: RotaryKeys = RotaryKeys()

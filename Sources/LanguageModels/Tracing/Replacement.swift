@@ -56,7 +56,8 @@ extension LanguageModel {
     if let site = part.site, !sites.contains(site) {
       throw ModelError(
         .usage,
-        "\(shape.architecture) has no site '\(site)', so what would stand there cannot be replaced.")
+        "\(shape.architecture) has no site '\(site)', so what would stand there cannot be replaced."
+      )
     }
     switch part {
     case .layer, .attention, .mlp: return shape.width
