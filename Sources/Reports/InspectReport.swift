@@ -89,9 +89,9 @@ enum Amount {
     return Quantity.fixed(value, unit == 0 ? 0 : 1, signed: false) + units[unit]
   }
 
-  /// A number as short as it reads back: `0.125`, `1e-05`.
+  /// A number as short as float32 reads it back: `0.125`, `1e-05`.
   static func plain(_ value: Double) -> String {
-    value == value.rounded() && abs(value) < 1e9 ? String(Int(value)) : "\(value)"
+    value == value.rounded() && abs(value) < 1e9 ? String(Int(value)) : "\(Float(value))"
   }
 
   /// Numbers ascending with runs joined: `0–29`, `0, 2, 4`.
