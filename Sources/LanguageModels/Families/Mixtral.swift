@@ -133,7 +133,8 @@ extension GGUFDialect {
       members["model_type"] = .string("mixtral")
       members["num_local_experts"] = count
       members["num_experts_per_tok"] = used
+      return members
     }
-    return members
+    return members.merging(file.biasMembers) { own, _ in own }
   }
 }
