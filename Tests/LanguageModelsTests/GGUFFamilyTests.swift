@@ -38,9 +38,13 @@ struct GGUFFamilyTests {
     }
     let folder = Fixtures.url("models/" + name)
     let changed = try TemporaryFolder()
-    try FileManager.default.copyItem(
-      at: folder.appending(path: "model.safetensors"),
-      to: changed.url.appending(path: "model.safetensors"))
+    // Of encoders the converter takes no head.
+    var writer = SafetensorsWriter()
+    for tensor in try Checkpoint(folder).tensors.values
+    where !tensor.name.hasPrefix("head.") && !tensor.name.hasPrefix("decoder.") {
+      writer.add(tensor)
+    }
+    try writer.write(to: changed.url.appending(path: "model.safetensors"))
     var members = try #require(
       try JSONSerialization.jsonObject(
         with: Data(contentsOf: folder.appending(path: "config.json"))) as? [String: Any])
@@ -60,10 +64,10 @@ struct GGUFFamilyTests {
     let recipe = try GGUFRecipe(name)
     let model = try load(try #require(try recipe.bytes()))
     let reference = try Reference(name, .float64)
-    #expect(model.sites == reference.model.sites)
     let tolerance = Self.rounded.contains(name) ? 1e-6 : 1e-10
     for sequence in ["0", "1"] {
       let expected = try expected(reference, name, recipe.configuration, sequence)
+      if sequence == "0" { #expect(Set(expected.keys) == model.sites) }
       let run = try model.run(
         [reference.ids(sequence + ".ids")], capturing: Set(expected.keys))
       for (site, values) in expected {
@@ -85,7 +89,7 @@ struct GGUFFamilyTests {
     let recipe = try GGUFRecipe(name)
     let ids = try Reference(name, .float64).ids("0.ids")
     func values(_ bytes: [UInt8]?) throws -> [Double] {
-      try load(try #require(bytes)).run([ids], capturing: [.logits]).activations[.logits].values()
+      try load(try #require(bytes)).run([ids]).residual.values()
     }
     let apart = distance(
       try values(recipe.bytes(without: change)), try values(recipe.bytes())
