@@ -12,7 +12,8 @@ struct GGUFFamilyTests {
   /// Models of which the file holds a sum, a function or a setting rounded to a single: 1 + w of
   /// Gemma's norms, −eʷ of Mamba's decay, worked-out factors of rope, factors of attention.
   ///
-  /// Then the tolerance is that of singles; all others keep the numbers of the checkpoint.
+  /// Then the tolerance is that of singles; all others keep the numbers of the checkpoint. A mistake
+  /// changes values by more than 1e-3.
   static let rounded: Set = [
     "gemma", "gemma2", "gemma3", "gemma3-rope-parameters", "llama-yarn-attention-factor",
     "llama3-rope-parameters", "llama3-rope-scaling", "mamba", "phi3-long-rope",
@@ -64,7 +65,7 @@ struct GGUFFamilyTests {
     let recipe = try GGUFRecipe(name)
     let model = try load(try #require(try recipe.bytes()))
     let reference = try Reference(name, .float64)
-    let tolerance = Self.rounded.contains(name) ? 1e-6 : 1e-10
+    let tolerance = Self.rounded.contains(name) ? 2e-6 : 1e-10
     for sequence in ["0", "1"] {
       let expected = try expected(reference, name, recipe.configuration, sequence)
       if sequence == "0" { #expect(Set(expected.keys) == model.sites) }

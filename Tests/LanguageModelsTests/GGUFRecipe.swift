@@ -35,6 +35,7 @@ struct GGUFRecipe {
   ///
   /// - Parameter undone: a change that is not made.
   /// - Returns: nil where the recipe has no such change.
+  /// - Throws: where the recipe or its model is damaged.
   func bytes(without undone: Change? = nil) throws -> [UInt8]? {
     var file = GGUFBytes()
     for pair in recipe["metadata"]?.array ?? [] {
