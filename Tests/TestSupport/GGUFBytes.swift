@@ -6,24 +6,36 @@ public func little(_ number: some FixedWidthInteger) -> [UInt8] {
 /// Builds GGUF files, right or wrong.
 public struct GGUFBytes {
   /// The first four bytes.
-  public var magic = "GGUF"
+  public var magic: String
   /// The stated version.
-  public var version: UInt32 = 3
+  public var version: UInt32
   /// Metadata.
-  public var pairs: [[UInt8]] = []
+  public var pairs: [[UInt8]]
   /// Descriptions of tensors.
-  public var tensors: [[UInt8]] = []
+  public var tensors: [[UInt8]]
   /// The stated count of metadata; nil for the true one.
   public var pairCount: UInt64?
   /// The stated count of tensors; nil for the true one.
   public var tensorCount: UInt64?
   /// What the beginning of the data is a multiple of.
-  public var alignment = 32
+  public var alignment: Int
   /// The tensors' numbers.
-  public var data: [UInt8] = []
+  public var data: [UInt8]
 
-  /// An empty file.
-  public init() {}
+  /// A file; an empty one where nothing is said.
+  public init(
+    magic: String = "GGUF", version: UInt32 = 3, pairs: [[UInt8]] = [], tensors: [[UInt8]] = [],
+    pairCount: UInt64? = nil, tensorCount: UInt64? = nil, alignment: Int = 32, data: [UInt8] = []
+  ) {
+    self.magic = magic
+    self.version = version
+    self.pairs = pairs
+    self.tensors = tensors
+    self.pairCount = pairCount
+    self.tensorCount = tensorCount
+    self.alignment = alignment
+    self.data = data
+  }
 
   /// A length and the bytes of a text.
   public static func text(_ text: String) -> [UInt8] {
