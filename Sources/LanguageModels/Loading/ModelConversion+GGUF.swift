@@ -102,7 +102,7 @@ extension ModelConversion {
     private let shape: [Int]
     private let state = Mutex<(numbers: [Float], left: Int)>(([], 0))
 
-    /// - Parameter shape: of the transpose.
+    /// The transpose, which has this shape.
     init(_ stored: StoredTensor, _ shape: [Int]) {
       self.stored = stored
       self.shape = shape
