@@ -2,6 +2,7 @@
 #
 #   make demo       set up, build, explain a prompt with the default model
 #   make test       set up, build, run every test
+#   make test-models  download Gemma 3 270M too, and run the tests on it
 #   make install PREFIX=/usr/local
 
 SHELL := /bin/bash
@@ -9,7 +10,7 @@ PREFIX ?= /usr/local
 SWIFT_FLAGS := -c release
 TELESCOPE := .build/release/telescope
 
-.PHONY: demo build setup test bench format lint docs install fixtures clean
+.PHONY: demo build setup test test-models bench format lint docs install fixtures clean
 
 demo: build
 	$(TELESCOPE) explain --max-new-tokens 1 "The capital of France is"
@@ -22,6 +23,9 @@ setup:
 
 test: build
 	swift test $(SWIFT_FLAGS)
+
+test-models: build
+	Scripts/test-models.sh
 
 bench: build
 	Scripts/python-environment.sh
@@ -44,6 +48,8 @@ install: setup
 fixtures: setup
 	Scripts/python-environment.sh
 	.venv/bin/python Scripts/make-model-fixtures.py
+	@if [ -n "$(LLAMA_CPP)" ]; then .venv/bin/python Scripts/make-gguf-fixtures.py "$(LLAMA_CPP)"; \
+	else echo "gguf.json stay as they are: LLAMA_CPP=<a checkout of llama.cpp> remakes them"; fi
 	.venv/bin/python Scripts/make-tree-fixtures.py
 	.venv/bin/python Scripts/make-checkpoint-fixtures.py
 	.venv/bin/python Scripts/make-archive-fixtures.py

@@ -25,7 +25,7 @@ import tempfile
 
 import numpy
 import torch
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 MODELS = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "Fixtures" / "models"
 
@@ -37,11 +37,12 @@ UNSAID = {
         "layer_types": ["sliding_attention"] * 2,
         "query_pre_attn_scalar": 8,
     },
+    "modernbert": {"architectures": ["ModernBertModel"]},
 }
 
-# What the converter does not take (biases of Falcon, norms of StableLM's heads that differ in number,
-# layers with and without experts, masks as weights) or leaves unsaid (windows of Qwen 2 and Mistral,
-# dynamic scaling, yarn's mscale), and bfloat16, which numpy has not.
+# What the converter does not take (biases of Falcon, layers with and without experts, masks as
+# weights, biases of ModernBERT) or leaves unsaid (windows of Qwen 2 and Mistral, dynamic scaling,
+# yarn's mscale), and bfloat16, which numpy has not.
 LEFT_OUT = {
     "falcon-new",
     "gpt2-bare-names",
@@ -49,11 +50,25 @@ LEFT_OUT = {
     "llama-dynamic-rope",
     "llama-yarn-mscale",
     "mistral-window",
+    "modernbert-headless",
     "qwen2-layer-types",
     "qwen2-window",
     "qwen3-moe",
-    "stablelm-parallel",
 }
+# Of encoders the converter takes no head.
+ENCODERS = ("ModernBertForMaskedLM",)
+HEADS = ("head.", "decoder.")  # left out by the tests, too
+
+
+def yielding_all(method):
+    """A method that both yields and returns a generator, as StableLM's does, loses what it returns."""
+
+    def whole(*arguments):
+        rest = yield from method(*arguments)
+        if rest is not None:
+            yield from rest
+
+    return whole
 
 
 def converted(converter, folder, config):
@@ -65,6 +80,10 @@ def converted(converter, folder, config):
         place = pathlib.Path(place)
         for file in folder.glob("model*"):
             shutil.copy(file, place)
+        if config["architectures"] == ["ModernBertModel"]:
+            tensors = load_file(place / "model.safetensors")
+            body = {key: value for key, value in tensors.items() if not key.startswith(HEADS)}
+            save_file(body, place / "model.safetensors", metadata={"format": "pt"})
         (place / "config.json").write_text(json.dumps(config))
         # Gemma 3's rows are counted by its tokens.
         tokens = {f"t{number}": number for number in range(config.get("vocab_size", 0))}
@@ -72,6 +91,7 @@ def converted(converter, folder, config):
         (place / "tokenizer.json").write_text(json.dumps(tokenizer))
         model_class = get_model_class(config["architectures"][0])
         model_class.set_vocab = lambda self: None
+        model_class.modify_tensors = yielding_all(model_class.modify_tensors)
         out = place / "out.gguf"
         model = model_class(place, LlamaFileType.ALL_F32, out, hparams=config)
         model.write()
@@ -142,7 +162,7 @@ def main():
         if not (folder / "config.json").exists():
             continue
         config = json.loads((folder / "config.json").read_text())
-        if not config["architectures"][0].endswith(("CausalLM", "LMHeadModel")):
+        if not config["architectures"][0].endswith(("CausalLM", "LMHeadModel", *ENCODERS)):
             continue
         try:
             get_model_class(config["architectures"][0])

@@ -1,8 +1,10 @@
 import Foundation
 
 /// The names that files of a model have in a Hugging Face folder.
-enum ModelFiles {
-  static let configuration = "config.json"
+package enum ModelFiles {
+  package static let configuration = "config.json"
+  /// What a GGUF file says of its model, without its weights.
+  package static let vocabulary = "tokenizer.gguf"
 
   /// The file that holds the weights, or the index that says where they are.
   struct Weights: Equatable {
@@ -23,7 +25,7 @@ enum ModelFiles {
     configuration, "generation_config.json", "tokenizer.json", "tokenizer_config.json",
     "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model", "vocab.json",
     "vocab.txt", "merges.txt", "bpe.codes", "special_tokens_map.json", "added_tokens.json",
-    "chat_template.jinja", "chat_template.json",
+    "chat_template.jinja", "chat_template.json", vocabulary,
   ]
 
   /// The names, without extension, that say nothing of the model.

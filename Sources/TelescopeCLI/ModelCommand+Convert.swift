@@ -27,8 +27,11 @@ extension ModelCommand {
     Progress.current.begin("Converting", quiet: isQuiet)
     defer { Progress.current.end() }
     let checkpoint = try Checkpoint(model)
-    let conversion = try ModelConversion(
-      checkpoint, as: type, shardSize: shardSize ?? ModelConversion.usualShardSize)
+    let size = shardSize ?? ModelConversion.usualShardSize
+    let conversion =
+      try checkpoint.layout == .gguf
+      ? ModelConversion(translating: checkpoint, as: type, shardSize: size)
+      : ModelConversion(checkpoint, as: type, shardSize: size)
     let workplace = ModelConversion.workplace(for: folder)
     let summary = try OutputFile.making(workplace.path) {
       try conversion.write(to: folder, by: workplace, progress: Progress.current.update)
@@ -51,10 +54,12 @@ extension ModelCommand {
 
     Writes a model as safetensors with its configuration, tokenizer and licence, under the same
     names. MODEL is a folder or file of safetensors or of torch.save (pytorch_model.bin), whole or
-    in shards, or owner/name on the hub. The folder appears whole or not at all.
+    in shards, or owner/name on the hub. The folder appears whole or not at all. A GGUF file gets
+    the names and the configuration that the model has on the hub, and its vocabulary stays GGUF,
+    as tokenizer.gguf.
 
       --dtype TYPE             float32, bfloat16 or float16 for all real numbers (default: as they
-                               are)
+                               are, float32 where they were quantised)
       --shard-size SIZE        the most in one file (default 5G); more makes shards with an index
       --quiet, -q              no progress, no notes
       --version                the version

@@ -179,9 +179,8 @@ struct ModelConversionTests {
       GGUFBytes(tensors: [GGUFBytes.tensor("x", [1], 24, at: 0)], data: [8]).bytes, as: "x.gguf")
     #expect(
       failure { try ModelConversion(try Checkpoint(gguf)) }
-        == "unsupported: \(gguf.path): GGUF has other names for tensors than Hugging Face's and no "
-        + "config.json, and is not converted; convert the safetensors that it was made from, or use it "
-        + "as it is")
+        == "unsupported: \(gguf.path): GGUF has other names for tensors than Hugging Face's; convert it "
+        + "with ModelConversion(translating:)")
     let conversion = try ModelConversion(try Checkpoint(fixture("llama-tied")))
     #expect(
       failure { try conversion.write(to: gguf) }

@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Builds zip files, right or wrong.
 struct ZipBytes {
   struct Entry {

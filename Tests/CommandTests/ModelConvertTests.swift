@@ -63,10 +63,10 @@ struct ModelConvertTests {
   func refusals() throws {
     let out = (folder / "out").path
     let gguf = Fixtures.url("checkpoints/version3.gguf").path
-    try expectFailure(
-      ["model", "convert", gguf, out], 65,
-      "\(gguf): GGUF has other names for tensors than Hugging Face's and no config.json, and is not "
-        + "converted; convert the safetensors that it was made from, or use it as it is.")
+    let unknown = try Command.run(["model", "convert", gguf, out])
+    #expect(unknown.code == 65)
+    #expect(
+      unknown.errors.contains("the architecture 'fixture' is not one that Telescope runs"))
     try model.change(poisoning: "model.norm.weight")
     try expectFailure(
       ["model", "convert", model.path, model.path], 74,

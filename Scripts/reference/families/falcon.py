@@ -100,6 +100,9 @@ NEW = FALCON7 | {
     "transformers_version": "4.44.0",
 }
 del NEW["multi_query"]
+# As GGUF files say it: no biases, the usual base, four times the width.
+PLAIN = NEW | {"bias": False, "rope_theta": 10000.0}
+del PLAIN["ffn_hidden_size"]
 
 
 def mistakes(config):
@@ -150,4 +153,8 @@ def _whole_parts(fused):
     return flat[[0, 1, 4, 6, 2, 3, 5, 7]].flatten(0, 1)
 
 
-FIXTURES = {"falcon": (FALCON7, 1, "one file"), "falcon-new": (NEW, 1, "one file")}
+FIXTURES = {
+    "falcon": (FALCON7, 1, "one file"),
+    "falcon-new": (NEW, 1, "one file"),
+    "falcon-new-plain": (PLAIN, 1, "one file"),
+}

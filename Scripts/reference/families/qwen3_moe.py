@@ -54,4 +54,7 @@ def mistakes(config):
     )
 
 
-FIXTURES = {"qwen3-moe": (QWEN3_MOE, 1, "one file")}
+FIXTURES = {
+    "qwen3-moe": (QWEN3_MOE, 1, "one file"),
+    "qwen3-moe-all-layers": (QWEN3_MOE | {"mlp_only_layers": []}, 1, "one file"),
+}

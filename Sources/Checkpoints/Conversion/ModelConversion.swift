@@ -7,7 +7,7 @@ import StrictJSON
 /// say, one for each layout.
 public struct ModelConversion {
   /// A tensor that will be written.
-  struct Tensor {
+  package struct Tensor {
     let name: String
     let shape: [Int]
     /// How it will be written.
@@ -18,12 +18,31 @@ public struct ModelConversion {
     let read: @Sendable (Range<Int>, UnsafeMutablePointer<Float>) -> Void
     /// Its bytes as they are, where they need no change.
     let unchanged: StoredTensor?
+
+    /// A tensor of F32, F16 or BF16 whose numbers a function gives, from many threads.
+    package init(
+      _ name: String, shape: [Int], as type: ElementType, unchanged: StoredTensor? = nil,
+      read: @escaping @Sendable (Range<Int>, UnsafeMutablePointer<Float>) -> Void
+    ) {
+      self.name = name
+      self.shape = shape
+      self.type = type
+      elementCount = shape.reduce(1, *)
+      self.unchanged = unchanged
+      self.read = read
+    }
   }
 
   /// A small file that will be written.
-  struct Companion {
+  package struct Companion {
     let name: String
     let bytes: Data
+
+    /// A file of this name and content.
+    package init(name: String, bytes: Data) {
+      self.name = name
+      self.bytes = bytes
+    }
   }
 
   /// What was written.
@@ -75,8 +94,8 @@ public struct ModelConversion {
     case .gguf:
       throw CheckpointError(
         .unsupported,
-        "\(source): GGUF has other names for tensors than Hugging Face's and no config.json, and is "
-          + "not converted; convert the safetensors that it was made from, or use it as it is")
+        "\(source): GGUF has other names for tensors than Hugging Face's; convert it with "
+          + "ModelConversion(translating:)")
     }
   }
 
@@ -84,8 +103,19 @@ public struct ModelConversion {
     let isReal = [.f64, .f32, .f16, .bf16].contains(stored.type)
     let type = isReal ? wanted ?? stored.type : stored.type
     return Tensor(
-      name: stored.name, shape: stored.shape, type: type, elementCount: stored.elementCount,
-      read: { stored.read(elements: $0, into: $1) }, unchanged: type == stored.type ? stored : nil)
+      stored.name, shape: stored.shape, as: type, unchanged: type == stored.type ? stored : nil
+    ) { stored.read(elements: $0, into: $1) }
+  }
+
+  /// A conversion to tensors and small files that are made elsewhere.
+  package init(
+    of checkpoint: Checkpoint, tensors: [Tensor], companions: [Companion], shardSize: Int
+  ) {
+    source = checkpoint.url.plainPath
+    self.tensors = tensors.sorted { $0.name < $1.name }
+    self.companions = companions
+    leftOut = []
+    self.shardSize = shardSize
   }
 
   // MARK: Small files

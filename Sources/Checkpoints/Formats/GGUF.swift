@@ -13,6 +13,20 @@ public struct GGUF: Sendable {
   /// The tensors by name, with shapes outermost first: the reverse of the file's own order.
   public let tensors: [String: StoredTensor]
 
+  /// Where the metadata are in the file.
+  private let metadataRange: Range<Int>
+
+  /// A GGUF file of the metadata alone, as vocabularies are passed on.
+  package var withoutTensors: Data {
+    var data = Data("GGUF".utf8)
+    withUnsafeBytes(of: UInt32(version).littleEndian) { data.append(contentsOf: $0) }
+    for count in [0, metadata.count] {
+      withUnsafeBytes(of: UInt64(count).littleEndian) { data.append(contentsOf: $0) }
+    }
+    file.withBytes { data.append(contentsOf: $0[metadataRange]) }
+    return data
+  }
+
   /// Opens a file and checks its header.
   ///
   /// - Parameter url: Where the file is.
@@ -28,7 +42,9 @@ public struct GGUF: Sendable {
   public init(_ file: MappedFile) throws(CheckpointError) {
     var reader = GGUFReader(file)
     try reader.readFixedHeader()
+    let start = reader.position
     let metadata = try reader.readMetadata()
+    metadataRange = start..<reader.position
     try reader.checkVocabulary(metadata)
     self.file = file
     self.version = reader.version

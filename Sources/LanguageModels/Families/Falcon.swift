@@ -94,7 +94,8 @@ extension Family {
       members["layer_norm_epsilon"] = .number(
         .real(try reader.number("falcon.attention.layer_norm_epsilon")))
       members["num_kv_heads"] = members.removeValue(forKey: "num_key_value_heads")
-      members["ffn_hidden_size"] = members.removeValue(forKey: "intermediate_size")
+      let stated = members.removeValue(forKey: "intermediate_size")?.integer ?? 0
+      members["ffn_hidden_size"] = .number(.integer(file.hidden(stated: stated)))
       // One key-value head in one group is the same in both architectures.
       members["new_decoder_architecture"] = .boolean(true)
       members["num_ln_in_parallel_attn"] = .number(

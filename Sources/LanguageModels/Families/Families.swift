@@ -34,7 +34,7 @@ func loadFamily(
   return try family.build(architecture, reader, weights)
 }
 
-private func loadGGUF(
+func loadGGUF(
   _ checkpoint: Checkpoint, _ weights: WeightReader, _ ignoring: Set<String>
 ) throws -> any LanguageModel {
   let (dialect, members) = try translatedConfiguration(of: checkpoint, ignoring: ignoring)

@@ -18,6 +18,18 @@ struct GGUFDialect: Sendable {
     func has(_ name: String) -> Bool { shape(name) != nil }
     /// The numbers of a tensor that is a list of settings; nil where there is none.
     var settings: (String) -> [Double]?
+
+    /// The rows of the feed-forward network's first matrix, for architectures whose converter states
+    /// four times the width whatever the matrices are.
+    func hidden(stated: Int) -> Int { shape("blk.0.ffn_up.weight")?.first ?? stated }
+
+    /// Llama's switches of biases: files do not state them.
+    var biasMembers: [String: JSON] {
+      [
+        "attention_bias": .boolean(has("blk.0.attn_q.bias")),
+        "mlp_bias": .boolean(has("blk.0.ffn_down.bias")),
+      ]
+    }
   }
 
   /// Tensors that are settings: the members tell of them.

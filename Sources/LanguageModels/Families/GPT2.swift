@@ -100,9 +100,10 @@ extension Family {
       ]
       for (key, name) in [
         ("n_embd", "embedding_length"), ("n_head", "attention.head_count"),
-        ("n_layer", "block_count"), ("n_inner", "feed_forward_length"),
-        ("n_positions", "context_length"),
+        ("n_layer", "block_count"), ("n_positions", "context_length"),
       ] { members[key] = .number(.integer(try reader.count("gpt2." + name))) }
+      members["n_inner"] = .number(
+        .integer(file.hidden(stated: try reader.count("gpt2.feed_forward_length"))))
       members["layer_norm_epsilon"] = .number(
         .real(try reader.number("gpt2.attention.layer_norm_epsilon")))
       return members

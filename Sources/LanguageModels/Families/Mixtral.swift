@@ -78,9 +78,10 @@ extension WeightScope {
     /// A matrix of an expert.
     func part(_ expert: Int, _ name: String, _ shape: [Int]) -> WeightReader.Part {
       let together = all + name + ".weight"
+      let own = "\(all)\(expert).\(name).weight"
       return weights.has(together) == true
-        ? .slab(together, shape, expert, of: experts.count)
-        : .init(name: "\(all)\(expert).\(name).weight", shape: shape)
+        ? .slab(together, shape, expert, of: experts.count, own: own)
+        : .init(name: own, shape: shape)
     }
     let isFused = weights.has(all + "gate_up_proj") == true
     return MixtureOfExperts(
@@ -133,7 +134,8 @@ extension GGUFDialect {
       members["model_type"] = .string("mixtral")
       members["num_local_experts"] = count
       members["num_experts_per_tok"] = used
+      return members
     }
-    return members
+    return members.merging(file.biasMembers) { own, _ in own }
   }
 }

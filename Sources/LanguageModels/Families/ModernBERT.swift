@@ -72,6 +72,10 @@ extension Family {
       func key(_ name: String) -> String { prefix + name }
       var members = try GGUFDialect.decoderMembers(reader, file, prefix: prefix)
       members["global_rope_theta"] = members.removeValue(forKey: "rope_theta")
+      // Files state the one number for norms of both kinds.
+      members["rms_norm_eps"] = nil
+      members["hidden_activation"] = try reader.string(key("hidden_activation"))
+        .map { .string($0) }
       for (name, stored) in [
         ("norm_eps", "attention.layer_norm_epsilon"), ("local_rope_theta", "rope.freq_base_swa"),
       ] { members[name] = .number(.real(try reader.number(key(stored)))) }

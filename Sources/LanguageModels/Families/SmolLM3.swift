@@ -11,7 +11,10 @@ extension Family {
       GGUFDialect(
         architecture: "smollm3", modelType: "smollm3",
         names: GGUFDialect.llamaNames(interleaved: true)
-      ) { try GGUFDialect.decoderMembers($0, $1, prefix: "smollm3.") }
+      ) { reader, file in
+        try GGUFDialect.decoderMembers(reader, file, prefix: "smollm3.")
+          .merging(file.biasMembers) { own, _ in own }
+      }
     ]
   ) { architecture, reader, weights in
     var layers = try GatedLayers(architecture, reader, base: 2_000_000)

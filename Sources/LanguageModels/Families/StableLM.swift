@@ -90,12 +90,15 @@ extension WeightScope {
     _ name: String, _ heads: Int, _ headWidth: Int, _ epsilon: Double
   ) -> HeadNorm {
     let together = prefix + name + ".weight"
-    let scale =
-      weights.has(together) == true
-      ? weights.tensor(together, [heads, headWidth])
-      : weights.stacked(
-        (0..<heads).map { .init(name: "\(prefix)\(name).norms.\($0).weight", shape: [headWidth]) }
-      ).reshaped([heads, headWidth])
+    let isJoined = weights.has(together) == true
+    let scale = weights.stacked(
+      (0..<heads).map { head in
+        let own = "\(prefix)\(name).norms.\(head).weight"
+        return isJoined
+          ? .slab(together, [headWidth], head, of: heads, own: own)
+          : .init(name: own, shape: [headWidth])
+      }
+    ).reshaped([heads, headWidth])
     let plain = Tensor(repeating: 1, [headWidth], scale.type, on: scale.device)
     return HeadNorm(
       norm: Norm(kind: .layer, weight: plain, bias: nil, epsilon: epsilon), scale: scale)

@@ -139,7 +139,15 @@ extension Tokenizer {
     case .huggingFace:
       let folder =
         checkpoint.files.first?.deletingLastPathComponent() ?? checkpoint.url
-      try self.init(contentsOf: folder)
+      let vocabulary = folder.appending(path: ModelFiles.vocabulary)
+      let hasOwn = ["tokenizer.json", "tokenizer.model"].contains {
+        FileManager.default.fileExists(atPath: folder.appending(path: $0).path)
+      }
+      if !hasOwn, FileManager.default.fileExists(atPath: vocabulary.path) {
+        try self.init(ggufMetadata: GGUF(vocabulary).metadata, file: vocabulary.path)
+      } else {
+        try self.init(contentsOf: folder)
+      }
     case .gguf:
       try self.init(ggufMetadata: checkpoint.metadata, file: checkpoint.name)
     }

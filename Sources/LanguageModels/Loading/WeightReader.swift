@@ -26,6 +26,9 @@ final class WeightReader {
   /// Whether matrices are left out; vectors, which may say how the model computes, are read.
   private let isOutline: Bool
 
+  /// Every part that was asked for and where it is, in order.
+  private(set) var requests: [(part: Part, place: StoredName)] = []
+
   /// How many numbers were asked for, each weight once.
   private(set) var parameterCount = 0
 
@@ -95,13 +98,17 @@ final class WeightReader {
     var order = RowOrder.plain
     /// The shape of the stored tensor, where it is more than the matrix whose rows are picked.
     var stored: [Int]?
+    /// The name of this part where it is a tensor by itself; nil where there is no such thing.
+    var own: String?
 
     /// One of the matrices that a tensor of three dimensions holds.
-    static func slab(_ name: String, _ shape: [Int], _ index: Int, of count: Int) -> Part {
+    static func slab(
+      _ name: String, _ shape: [Int], _ index: Int, of count: Int, own: String? = nil
+    ) -> Part {
       let rows = shape[0]
       return Part(
         name: name, shape: shape,
-        order: .picked(from: count * rows) { index * rows + $0 }, stored: [count] + shape)
+        order: .picked(from: count * rows) { index * rows + $0 }, stored: [count] + shape, own: own)
     }
   }
 
@@ -159,6 +166,7 @@ final class WeightReader {
     for part in parts {
       let place = place(part.name)
       used.insert(place.name)
+      requests.append((part, place))
       guard let tensor = stored[place.name] else {
         problems.append("tensor '\(place.name)' is missing")
         continue

@@ -1,31 +1,6 @@
 import Checkpoints
 import Foundation
 
-/// A folder that goes away with the test.
-final class TemporaryFolder {
-  let url: URL
-
-  init() throws {
-    url = FileManager.default.temporaryDirectory.resolvingSymlinksInPath()
-      .appending(path: "telescope-\(UUID().uuidString)", directoryHint: .notDirectory)
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(at: url) }
-
-  var path: String { url.path(percentEncoded: false) }
-
-  /// Writes a file and says where it is.
-  @discardableResult
-  func write(_ bytes: some Sequence<UInt8>, as name: String) throws -> URL {
-    let file = url.appending(path: name)
-    try FileManager.default.createDirectory(
-      at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-    try Data(bytes).write(to: file)
-    return file
-  }
-}
-
 /// What a call throws, for comparison: `code: message`; `no error` if it throws nothing.
 func failure(of body: () throws -> some Any) -> String {
   do {
