@@ -140,7 +140,9 @@ struct InspectWords {
       Fact(name: "attention", text: heads), Fact(name: "scores", text: score),
       Fact(
         name: "window",
-        text: attention.window.map { "\($0) positions" } ?? "the whole text"),
+        text: attention.window.map {
+          result.causal ? "\($0) positions" : "\($0 - 1) positions on each side"
+        } ?? "the whole text"),
     ]
     if let rope = attention.rope {
       var text = "base \(Amount.plain(rope.base))"

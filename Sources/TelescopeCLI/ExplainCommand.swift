@@ -77,11 +77,14 @@ enum ExplainCommand {
     Splits the probability of each token of the continuation over the layers that produce
     it; the parts sum exactly to what the model says.
 
-    What is explained (by default the model's own greedy continuation)
-      --answer TEXT            this continuation instead
+    What is explained (by default the model's own greedy continuation; in an encoder, which
+    has none, what fills each mask token of the prompt, such as [MASK])
+      --answer TEXT            this continuation instead; in an encoder, a token for each mask
       --max-new-tokens N       the most tokens of the greedy continuation (default 16)
-      --every-token            each next token of the prompt itself
-      --position P …           what is predicted at these positions of the prompt, from 0
+      --every-token            each next token of the prompt itself; in an encoder, each token
+                               where it stands
+      --position P …           what is predicted at these positions of the prompt, from 0: the
+                               next token; in an encoder, the one that stands there
       --contrast TEXT          the same continuation after another prompt, layer by layer
       --ids ID …               the prompt as token ids
       --chat                   wrap the prompt in the model's chat template

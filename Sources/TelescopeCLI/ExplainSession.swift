@@ -13,6 +13,11 @@ struct ExplainSession {
   init(
     _ loaded: LoadedModel, hash: HashTask, _ common: CommonOptions, _ request: ExplainRequest
   ) throws {
+    if !loaded.model.isCausal && request.mostNewTokens != nil {
+      throw CommandError(
+        .usage,
+        "--max-new-tokens bounds a continuation, and \(loaded.name) continues no text; leave it out.")
+    }
     self.loaded = loaded
     self.hash = hash
     self.common = common
