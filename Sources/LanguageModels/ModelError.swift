@@ -93,6 +93,13 @@ extension ModelError {
       .badData, "\(file): the configuration lacks '\(key)'; the file is incomplete, get it again.")
   }
 
+  static func overflow(of tensor: String, as type: String, file: String) -> ModelError {
+    ModelError(
+      .badData,
+      "\(file): tensor '\(tensor)' has numbers beyond what \(type) can hold; use --dtype bfloat16 "
+        + "or float32.")
+  }
+
   static func weights(_ problems: [String], file: String) -> ModelError {
     ModelError(
       .badData,

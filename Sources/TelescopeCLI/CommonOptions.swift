@@ -24,7 +24,8 @@ struct CommonOptions {
       try arguments.integer("--threads", in: 1...1024)
       ?? ProcessInfo.processInfo.activeProcessorCount
     device = try arguments.choice("--device", Device.allCases, \.name) ?? .cpu
-    type = try arguments.choice("--dtype", [.float32, .float64, .bfloat16], \.name) ?? .float32
+    let types: [ScalarType] = [.float32, .float64, .bfloat16, .float16]
+    type = try arguments.choice("--dtype", types, \.name) ?? .float32
     memory = try arguments.value("--memory").map { try Self.bytes($0, of: "--memory") }
     isQuiet = arguments.flag("--quiet", "-q")
     ignoredKeys = Set(arguments.values("--ignore-config-key"))
@@ -65,7 +66,8 @@ struct CommonOptions {
       --model MODEL            GGUF file, safetensors file, model folder, or owner/name on the
                                hub (default: $TELESCOPE_MODEL, then SmolLM2-135M-Instruct)
       --device cpu|cuda|mps    where to run (default cpu)
-      --dtype TYPE             float32 (default), float64, bfloat16
+      --dtype TYPE             float32 (default), float64, bfloat16, float16: the last two keep
+                               weights in half the memory and give results of 2 or 3 digits
       --threads N              processor threads (default: all)
       --memory SIZE            the most for weights and run, such as 2G
       --ignore-config-key KEY  run although Telescope does not know this key; repeatable

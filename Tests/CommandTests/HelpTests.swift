@@ -225,7 +225,8 @@ private let everywhereHelp = """
     --model MODEL            GGUF file, safetensors file, model folder, or owner/name on the
                              hub (default: $TELESCOPE_MODEL, then SmolLM2-135M-Instruct)
     --device cpu|cuda|mps    where to run (default cpu)
-    --dtype TYPE             float32 (default), float64, bfloat16
+    --dtype TYPE             float32 (default), float64, bfloat16, float16: the last two keep
+                             weights in half the memory and give results of 2 or 3 digits
     --threads N              processor threads (default: all)
     --memory SIZE            the most for weights and run, such as 2G
     --ignore-config-key KEY  run although Telescope does not know this key; repeatable

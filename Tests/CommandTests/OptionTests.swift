@@ -168,8 +168,12 @@ struct OptionTests {
     expectSums(double, within: 1e-12)
     #expect(
       abs(single.explanations[0].modelValue - double.explanations[0].modelValue) <= 1e-6)
-    let half = try explain("--dtype", "bfloat16", "--answer", "b", "Is it")
-    #expect(abs(half.explanations[0].modelValue - double.explanations[0].modelValue) <= 1e-2)
+    for (type, tolerance) in [("bfloat16", 1e-2), ("float16", 2e-3)] {
+      let half = try explain("--dtype", type, "--answer", "b", "Is it")
+      #expect(half.model.dtype == type)
+      let error = abs(half.explanations[0].modelValue - double.explanations[0].modelValue)
+      #expect(error > 1e-7 && error <= tolerance, "\(type): \(error)")
+    }
   }
 
   @Test("GPT-2 folders and shards are explained too", arguments: ["gpt2", "llama-sharded"])

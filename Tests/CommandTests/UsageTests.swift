@@ -64,8 +64,8 @@ struct UsageTests {
       (["explain", "--memory", "0", "hi"], "--memory '0': give a size such as 500M or 2G."),
       (["explain", "--device", "gpu", "hi"], "--device 'gpu': choose one of cpu, cuda, mps."),
       (
-        ["explain", "--dtype", "float16", "hi"],
-        "--dtype 'float16': choose one of float32, float64, bfloat16."
+        ["explain", "--dtype", "float8", "hi"],
+        "--dtype 'float8': choose one of float32, float64, bfloat16, float16."
       ),
       (
         ["explain", "--device", "mps", "--dtype", "float64", "hi"],

@@ -16,13 +16,15 @@ struct Measurement: Codable {
   var ratio: Double { median(zip(ours, twin).map { $1 / $0 }) }
 }
 
-/// A number that must stay below a bound.
+/// A number that must stay below a bound, or above it.
 struct Bound: Codable {
   var name: String
   var values: [Double]
   var unit: String
   var must: Double
   var aim: Double
+  /// Whether the bound is the least that the number may be.
+  var isFloor = false
 
   var value: Double { median(values) }
 }

@@ -54,6 +54,11 @@ int ct_normal(const int64_t *shape, int rank, int type, int device, ct_tensor *o
 // Copies `count` elements of `type` from host memory.
 int ct_from_data(
     const void *data, const int64_t *shape, int rank, int type, int device, ct_tensor *out);
+// A tensor over elements that stand in host memory, without a copy. `release(owner)` is called once:
+// when the last tensor that sees them goes, or before a failure returns. Nothing may write into it.
+int ct_borrow(
+    const void *data, const int64_t *shape, int rank, int type, void (*release)(void *),
+    void *owner, ct_tensor *out);
 // Copies a tensor's elements, converted to `type`, to host memory of `bytes` bytes.
 int ct_copy_out(ct_tensor x, int type, void *data, size_t bytes);
 void ct_free(ct_tensor x);

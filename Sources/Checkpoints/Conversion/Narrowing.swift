@@ -54,17 +54,36 @@ enum Narrowing {
       withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count) { singles in
         guard let singles = singles.baseAddress else { return }
         read(range, singles)
-        let target = (start + range.lowerBound * 2).assumingMemoryBound(to: UInt16.self)
-        let highest: UInt16 = type == .f16 ? 0x7C00 : 0x7F80
-        for place in 0..<range.count {
-          let bits = type == .f16 ? half(singles[place]) : brainHalf(singles[place])
-          target[place] = bits
-          if bits & 0x7FFF == highest, singles[place].isFinite {
-            isExact.store(false, ordering: .relaxed)
-          }
+        let target = start + range.lowerBound * 2
+        if !write(singles, range.count, as: type, into: target) {
+          isExact.store(false, ordering: .relaxed)
         }
       }
     }
     return isExact.load(ordering: .relaxed)
+  }
+
+  /// Writes singles as F16 or BF16, perhaps unaligned; returns whether every finite number still is.
+  static func write(
+    _ singles: UnsafePointer<Float>, _ count: Int, as type: ElementType,
+    into output: UnsafeMutableRawPointer
+  ) -> Bool {
+    type == .f16
+      ? write(singles, count, into: output, infinity: 0x7C00, half)
+      : write(singles, count, into: output, infinity: 0x7F80, brainHalf)
+  }
+
+  @inline(__always)
+  private static func write(
+    _ singles: UnsafePointer<Float>, _ count: Int, into output: UnsafeMutableRawPointer,
+    infinity: UInt16, _ narrow: (Float) -> UInt16
+  ) -> Bool {
+    var overflows: UInt16 = 0
+    for place in 0..<count {
+      let bits = narrow(singles[place])
+      output.storeBytes(of: bits, toByteOffset: place * 2, as: UInt16.self)
+      overflows |= bits & 0x7FFF == infinity && singles[place].isFinite ? 1 : 0
+    }
+    return overflows == 0
   }
 }

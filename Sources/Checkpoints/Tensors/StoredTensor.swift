@@ -118,19 +118,68 @@ public struct StoredTensor: Sendable {
     case .i64: widen(Int64.self, elements, output) { Double($0) }
     case .i32: widen(Int32.self, elements, output) { Double($0) }
     default:
-      // Through float32 by pieces that stay in the nearest cache.
-      let piece = 4096
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: piece) { single in
-        guard let start = single.baseAddress else { return }
-        var place = elements.lowerBound
-        var output = output
-        while place < elements.upperBound {
-          let end = min(elements.upperBound, (place / piece + 1) * piece)
-          read(elements: place..<end, into: start)
-          for index in 0..<(end - place) { output[index] = Double(start[index]) }
-          output += end - place
-          place = end
-        }
+      pieces(of: elements) { singles, range in
+        let target = output + (range.lowerBound - elements.lowerBound)
+        for index in 0..<range.count { target[index] = Double(singles[index]) }
+      }
+    }
+  }
+
+  /// Writes some of the numbers as another type: unchanged where they are of that type, dequantised
+  /// in float32 and rounded to the nearest otherwise.
+  ///
+  /// - Parameters:
+  ///   - elements: Which numbers, counted in row-major order.
+  ///   - wanted: F64, F32, F16 or BF16, or the tensor's own type if that is not quantised.
+  ///   - output: Room for as many, at a multiple of a number's size.
+  /// - Returns: Whether every number that was finite still is.
+  package func read(
+    elements: Range<Int>, as wanted: ElementType, into output: UnsafeMutableRawPointer
+  ) -> Bool {
+    precondition(
+      elements.lowerBound >= 0 && elements.upperBound <= elementCount,
+      "elements \(elements) of tensor '\(name)', which has \(elementCount)")
+    if wanted == type, !type.isQuantised {
+      let size = type.bytesPerBlock
+      withBytes { bytes in
+        UnsafeMutableRawBufferPointer(start: output, count: elements.count * size).copyMemory(
+          from: UnsafeRawBufferPointer(
+            rebasing: bytes[elements.lowerBound * size..<elements.upperBound * size]))
+      }
+      return true
+    }
+    switch wanted {
+    case .f32:
+      read(elements: elements, into: output.assumingMemoryBound(to: Float.self))
+      return true
+    case .f64:
+      read(elements: elements, into: output.assumingMemoryBound(to: Double.self))
+      return true
+    case .f16, .bf16:
+      var isExact = true
+      pieces(of: elements) { singles, range in
+        let target = output + (range.lowerBound - elements.lowerBound) * 2
+        let isPieceExact = Narrowing.write(singles, range.count, as: wanted, into: target)
+        isExact = isExact && isPieceExact
+      }
+      return isExact
+    default: preconditionFailure("numbers are not read as \(wanted.rawValue)")
+    }
+  }
+
+  /// Reads numbers as float32 by pieces that stay in the nearest cache.
+  private func pieces(
+    of elements: Range<Int>, _ body: (UnsafePointer<Float>, Range<Int>) -> Void
+  ) {
+    let piece = 4096
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: piece) { single in
+      guard let start = single.baseAddress else { return }
+      var place = elements.lowerBound
+      while place < elements.upperBound {
+        let end = min(elements.upperBound, (place / piece + 1) * piece)
+        read(elements: place..<end, into: start)
+        body(start, place..<end)
+        place = end
       }
     }
   }

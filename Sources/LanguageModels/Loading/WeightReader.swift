@@ -1,6 +1,4 @@
 internal import Checkpoints
-internal import Dispatch
-internal import Synchronization
 internal import Tensors
 
 /// Fills tensors from a checkpoint and notes everything that does not fit.
@@ -8,6 +6,8 @@ internal import Tensors
 /// A family asks for each weight by Hugging Face's name and the shape it must have; where a file has
 /// names of its own, a ``GGUFDialect`` says which. Missing, mis-shaped and unused weights are reported
 /// together by ``finish(unused:)``.
+///
+/// The weights may stand in the file itself, mapped read-only: they are never written to.
 ///
 /// Where a model is only to be looked at, weights are given their shapes alone: a checkpoint's names and
 /// shapes are still checked, and without a checkpoint there is nothing to read at all.
@@ -21,6 +21,8 @@ final class WeightReader {
   var translation: @Sendable (String) -> StoredName = { StoredName(name: $0) }
   private var used: Set<String> = []
   private var problems: [String] = []
+  /// Tensors with numbers too large for the type that is wanted.
+  var overflowing: [String] = []
   private var elementsRead = 0
   private let elements: Int
   /// Whether matrices are left out; vectors, which may say how the model computes, are read.
@@ -62,6 +64,8 @@ final class WeightReader {
   enum RowOrder: Sendable {
     /// As the model uses them.
     case plain
+    /// The rows from one on, of so many that the stored matrix has.
+    case run(from: Int, of: Int)
     /// Where the model's row is in the file: the stored matrix has so many rows.
     case picked(from: Int, @Sendable (Int) -> Int)
 
@@ -105,10 +109,9 @@ final class WeightReader {
     static func slab(
       _ name: String, _ shape: [Int], _ index: Int, of count: Int, own: String? = nil
     ) -> Part {
-      let rows = shape[0]
-      return Part(
-        name: name, shape: shape,
-        order: .picked(from: count * rows) { index * rows + $0 }, stored: [count] + shape, own: own)
+      Part(
+        name: name, shape: shape, order: .run(from: index * shape[0], of: count * shape[0]),
+        stored: [count] + shape, own: own)
     }
   }
 
@@ -155,6 +158,9 @@ final class WeightReader {
   }
 
   /// Weights joined along their first dimension, so that one product serves all.
+  ///
+  /// A single weight that the file holds as it is wanted is used where it stands in the mapped file;
+  /// joined ones, and rows in another order, are a copy by need.
   func stacked(_ parts: [Part]) -> Tensor {
     guard let first = parts.first else { return Tensor(repeating: 0, [0]) }
     let rows = parts.reduce(0) { $0 + $1.shape[0] }
@@ -162,7 +168,7 @@ final class WeightReader {
     let width = first.shape.dropFirst().reduce(1, *)
     parameterCount += rows * width
     guard let stored else { return .placeholder(shape, type) }
-    var sources: [(tensor: StoredTensor, rows: Int, order: RowOrder)] = []
+    var sources: [Source] = []
     for part in parts {
       let place = place(part.name)
       used.insert(place.name)
@@ -183,80 +189,30 @@ final class WeightReader {
         problems.append("tensor '\(place.name)' is \(tensor.shape); expected \(expected)")
         continue
       }
-      sources.append((tensor, part.shape[0], order))
+      sources.append(Source(tensor: tensor, rows: part.shape[0], width: width, order: order))
     }
     guard sources.count == parts.count, !isOutline || shape.count == 1 else {
       return .placeholder(shape, type)
     }
-    let made = Tensor(shape, type == .float64 ? .float64 : .float32) { bytes in
-      var offset = 0
-      for (tensor, rows, order) in sources {
-        let count = rows * width
-        if type == .float64 {
-          let target = bytes.bindMemory(to: Double.self)[offset..<offset + count]
-          fill(.init(rebasing: target), from: tensor, width: width, order) { range, to in
-            tensor.read(elements: range, into: to)
-          }
-        } else {
-          let target = bytes.bindMemory(to: Float.self)[offset..<offset + count]
-          fill(.init(rebasing: target), from: tensor, width: width, order) { range, to in
-            tensor.read(elements: range, into: to)
-          }
-        }
-        offset += count
-        elementsRead += count
-        progress?(min(1, Double(elementsRead) / Double(elements)))
-      }
-    }
-    return type == .float32 || type == .float64
-      ? (device == .cpu ? made : made.to(type, on: device)) : made.to(type, on: device)
-  }
-
-  /// Reads a matrix in blocks of rows on all threads.
-  private func fill<Element>(
-    _ target: UnsafeMutableBufferPointer<Element>, from tensor: StoredTensor, width: Int,
-    _ order: RowOrder, read: @escaping @Sendable (Range<Int>, UnsafeMutablePointer<Element>) -> Void
-  ) {
-    guard let base = target.baseAddress, width > 0, !target.isEmpty else { return }
-    let rows = target.count / width
-    let chunk = max(1, 65_536 / width)
-    nonisolated(unsafe) let start = base
-    let tasks = (rows + chunk - 1) / chunk
-    let work: @Sendable (Int) -> Void = { task in
-      let range = task * chunk..<min(rows, (task + 1) * chunk)
-      switch order {
-      case .plain:
-        read(range.lowerBound * width..<range.upperBound * width, start + range.lowerBound * width)
-      case .picked(_, let source):
-        for row in range {
-          let source = source(row)
-          read(source * width..<(source + 1) * width, start + row * width)
-        }
-      }
-    }
-    if tasks == 1 {
-      work(0)
-    } else {
-      let next = Atomic(0)
-      DispatchQueue.concurrentPerform(iterations: min(tasks, max(1, Engine.threads))) { _ in
-        while true {
-          let task = next.add(1, ordering: .relaxed).oldValue
-          if task >= tasks { return }
-          work(task)
-        }
-      }
-    }
+    elementsRead += rows * width
+    defer { progress?(min(1, Double(elementsRead) / Double(elements))) }
+    let made = borrowed(sources, shape) ?? copied(sources, shape)
+    return device == .cpu ? made : made.to(type, on: device)
   }
 
   /// Ends the reading; `isExpected` names what a checkpoint may hold without the model needing it.
   ///
-  /// - Throws: `ModelError` naming everything missing, mis-shaped or left over.
+  /// - Throws: `ModelError` naming everything missing, mis-shaped or left over, or a tensor whose
+  ///   numbers became infinite.
   func finish(unused isExpected: (String) -> Bool = { _ in false }) throws {
     let left = (stored ?? [:]).keys.filter { !used.contains($0) && !isExpected($0) }.sorted()
     let all = problems + left.map { "tensor '\($0)' is not used by this model" }
     if !all.isEmpty {
       let shown = all.count > 12 ? all.prefix(12) + ["\(all.count - 12) more"] : all[...]
       throw ModelError.weights(Array(shown), file: file)
+    }
+    if let first = overflowing.first {
+      throw ModelError.overflow(of: first, as: type.name, file: file)
     }
   }
 }

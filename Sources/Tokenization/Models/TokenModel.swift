@@ -23,6 +23,9 @@ struct TokenSpan {
 
 /// What divides pieces into tokens; holds the scratch space of one encoding.
 protocol PieceTokenizer {
+  /// The token that a piece is taken for as it stands, whatever its parts would give.
+  func token(for piece: UnsafeBufferPointer<UInt8>) -> UInt32?
+
   /// Appends the tokens of `bytes[piece]`, with their places in `bytes`, and what has no token.
   mutating func append(
     _ bytes: UnsafeBufferPointer<UInt8>, _ piece: Range<Int>, into output: inout [TokenSpan],
@@ -34,6 +37,8 @@ protocol PieceTokenizer {
 }
 
 extension PieceTokenizer {
+  func token(for piece: UnsafeBufferPointer<UInt8>) -> UInt32? { nil }
+
   /// Appends the tokens of pieces, those of a word seen before from where it was.
   mutating func append(
     _ bytes: UnsafeBufferPointer<UInt8>, _ pieces: [Range<Int>], into output: inout [TokenSpan],
@@ -43,6 +48,10 @@ extension PieceTokenizer {
     var cache = PieceCache(textLength: length)
     let cuts = cuts
     for piece in pieces {
+      if let id = token(for: UnsafeBufferPointer(rebasing: bytes[piece])) {
+        output.append(TokenSpan(id: id, start: piece.lowerBound, end: piece.upperBound))
+        continue
+      }
       var start = piece.lowerBound
       while start < piece.upperBound {
         let end = cuts?.end(bytes, start, piece.upperBound) ?? piece.upperBound

@@ -75,8 +75,7 @@ struct PairModel: Sendable {
     ranks = []
     isRanked = false
     wholePieces = ignoresMerges ? table.spellings : nil
-    // What is taken whole is the piece as it was before cutting.
-    cuts = ignoresMerges ? nil : SpaceCuts(table)
+    cuts = SpaceCuts(table)
   }
 
   /// BPE over characters with scores: the highest score is the lowest rank, equal ones are equal.

@@ -21,15 +21,15 @@ struct PieceMerger: PieceTokenizer {
 
   var cuts: SpaceCuts? { model.cuts }
 
+  @inline(__always)
+  func token(for piece: UnsafeBufferPointer<UInt8>) -> UInt32? {
+    model.wholePieces?.number(of: piece).map { UInt32(truncatingIfNeeded: $0) }
+  }
+
   mutating func append(
     _ bytes: UnsafeBufferPointer<UInt8>, _ piece: Range<Int>, into output: inout [TokenSpan],
     omitted: inout [Range<Int>]
   ) {
-    if let whole = model.wholePieces?.number(of: UnsafeBufferPointer(rebasing: bytes[piece])) {
-      let id = UInt32(truncatingIfNeeded: whole)
-      output.append(TokenSpan(id: id, start: piece.lowerBound, end: piece.upperBound))
-      return
-    }
     symbols.removeAll(keepingCapacity: true)
     switch (model.alphabet, model.isRanked) {
     case (.bytes(let tokens), _):
