@@ -16,7 +16,8 @@ struct ExplainSession {
     if !loaded.model.isCausal && request.mostNewTokens != nil {
       throw CommandError(
         .usage,
-        "--max-new-tokens bounds a continuation, and \(loaded.name) continues no text; leave it out.")
+        "--max-new-tokens bounds a continuation, and \(loaded.name) continues no text; leave it out."
+      )
     }
     self.loaded = loaded
     self.hash = hash
