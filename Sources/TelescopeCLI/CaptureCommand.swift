@@ -33,7 +33,7 @@ enum CaptureCommand {
     let text = try PromptText.read(arguments.rest, "text", hasIDs: place.hasIDs)
     try output.check()
 
-    let url = try ModelLocation.find(common.model)
+    let url = try ModelLocation.find(common.model, quiet: common.isQuiet)
     let hash = HashTask(url)
     let loaded = try common.load(url)
     let sites = try loaded.model.sites(named: names)

@@ -47,7 +47,9 @@ enum InspectCommand {
 enum ModelArgument {
   /// The file or folder that the words name.
   static func location(_ arguments: Arguments, _ common: CommonOptions) throws -> URL {
-    guard let word = arguments.rest.first else { return try ModelLocation.find(common.model) }
+    guard let word = arguments.rest.first else {
+      return try ModelLocation.find(common.model, quiet: common.isQuiet)
+    }
     if arguments.rest.count > 1 {
       throw CommandError(
         .usage,
@@ -56,6 +58,6 @@ enum ModelArgument {
     if common.model != nil {
       throw CommandError(.usage, "--model names the model; leave out '\(word)'.")
     }
-    return try ModelLocation.find(word)
+    return try ModelLocation.find(word, quiet: common.isQuiet)
   }
 }
