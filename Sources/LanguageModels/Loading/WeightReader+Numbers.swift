@@ -25,17 +25,23 @@ extension WeightReader {
   }
 
   /// The numbers in the file itself, where it has them in this type, in this order, and at addresses
-  /// that can be used.
+  /// that can be used; joined weights where they stand one behind another.
   ///
   /// Nothing is read yet: a page of the file comes into memory when it is first used, and may leave
   /// it again. The file may be deleted meanwhile, but not be made shorter.
   func borrowed(_ sources: [Source], _ shape: [Int]) -> Tensor? {
-    guard sources.count == 1, let source = sources.first, let start = source.start,
-      let numbers = source.tensor.borrowed(as: type.stored),
-      start + source.rows * source.width <= numbers.count
-    else { return nil }
-    return Tensor(
-      borrowing: numbers.address + start * type.bytes, shape, type, from: numbers.owner)
+    var first: (address: UnsafeRawPointer, owner: MappedFile)?
+    var end: UnsafeRawPointer?
+    for source in sources {
+      guard let start = source.start, let numbers = source.tensor.borrowed(as: type.stored),
+        start + source.rows * source.width <= numbers.count
+      else { return nil }
+      let address = numbers.address + start * type.bytes
+      if let first, first.owner !== numbers.owner || address != end { return nil }
+      if first == nil { first = (address, numbers.owner) }
+      end = address + source.rows * source.width * type.bytes
+    }
+    return first.map { Tensor(borrowing: $0.address, shape, type, from: $0.owner) }
   }
 
   /// The numbers in memory of their own, converted and dequantised on all threads.

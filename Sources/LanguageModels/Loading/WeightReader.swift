@@ -159,8 +159,9 @@ final class WeightReader {
 
   /// Weights joined along their first dimension, so that one product serves all.
   ///
-  /// A single weight that the file holds as it is wanted is used where it stands in the mapped file;
-  /// joined ones, and rows in another order, are a copy by need.
+  /// A weight that the file holds as it is wanted is used where it stands in the mapped file, and so
+  /// are several that stand there one behind another, as gate and up mostly do. Others that are joined,
+  /// as queries, keys and values, and rows in another order are a copy by need.
   func stacked(_ parts: [Part]) -> Tensor {
     guard let first = parts.first else { return Tensor(repeating: 0, [0]) }
     let rows = parts.reduce(0) { $0 + $1.shape[0] }
