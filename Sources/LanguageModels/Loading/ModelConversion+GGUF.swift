@@ -1,5 +1,5 @@
 public import Checkpoints
-public import Foundation
+internal import Foundation
 internal import StrictJSON
 internal import Synchronization
 internal import Tensors
@@ -69,6 +69,7 @@ extension ModelConversion {
       let places = inverse
       source = { places[$0] }
     case .picked(_, let pick): source = pick
+    case .run(let first, _): source = { first + $0 }
     }
     // What is worked out is rounded once, unless a type is asked for.
     if place.includesOne || place.isNegativeExponential { type = wanted ?? .f32 }
