@@ -25,7 +25,7 @@ struct InspectCommandTests {
     let whole = try Command.run(["inspect", "--json", "-", source])
     #expect(alone.code == 0 && alone.errors == "" && whole.code == 0)
     var expected = try InspectResult.decoded(from: whole.output)
-    #expect(expected.storage?.types.map(\.bytes) == [47136])
+    #expect(expected.storage?.types.map(\.bytes) == [47140])
     (expected.storage, expected.name) = (nil, folder.url.lastPathComponent)
     #expect(try InspectResult.decoded(from: alone.output) == expected)
   }
