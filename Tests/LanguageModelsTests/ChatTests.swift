@@ -1,5 +1,6 @@
 import Foundation
 import LanguageModels
+import Tensors
 import TestSupport
 import Testing
 import Tokenization
