@@ -59,7 +59,7 @@ FAMILIES = {
     "gemma3_text": ("Gemma3ForCausalLM", DECODER | WINDOWED | {"head_dim": 64}),
     "phi3": ("Phi3ForCausalLM", DECODER | {"pad_token_id": 0}),
     "olmo2": ("Olmo2ForCausalLM", DECODER),
-    "gpt_neox": ("GPTNeoXForCausalLM", DECODER),
+    "gpt_neox": ("GPTNeoXForCausalLM", ENCODER | {"tie_word_embeddings": False}),
     "falcon": (
         "FalconForCausalLM",
         {

@@ -38,6 +38,12 @@ public struct AttributionError: Error, Sendable, CustomStringConvertible {
         + "feed-forward network; use --depth layer.")
   }
 
+  static func noHeads(_ architecture: String) -> AttributionError {
+    AttributionError(
+      .usage,
+      "No block of \(architecture) has attention heads, so its parts end at blocks; use --depth block.")
+  }
+
   static var nothingToExplain: AttributionError {
     AttributionError(
       .usage,

@@ -131,7 +131,11 @@ struct Components {
   ) throws -> (rows: Set<Site>, whole: Set<Site>) {
     guard depth != .layer || neurons != .none else { return ([], []) }
     var (rows, whole): (Set<Site>, Set<Site>) = ([.embedding], [])
-    for (layer, rule) in try rules(of: model).enumerated() {
+    let rules = try rules(of: model)
+    let goesToHeads = depth == .head || depth == .token
+    let haveHeads = rules.contains { if case .branches = $0 { true } else { false } }
+    if goesToHeads && !haveHeads { throw AttributionError.noHeads(model.shape.architecture) }
+    for (layer, rule) in rules.enumerated() {
       guard case .branches(let branches) = rule else {
         rows.formUnion([.residual(layer, .before), .residual(layer, .after)])
         continue
@@ -140,7 +144,7 @@ struct Components {
         rows.formUnion([.residual(layer, .before), .residual(layer, .middle)])
       }
       rows.formUnion([.attention(layer, .output), .feedForward(layer, .output)])
-      if depth == .head || depth == .token { rows.insert(.attention(layer, .heads)) }
+      if goesToHeads { rows.insert(.attention(layer, .heads)) }
       if depth == .token {
         rows.insert(.attention(layer, .pattern))
         whole.insert(.attention(layer, .value))

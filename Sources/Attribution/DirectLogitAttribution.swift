@@ -30,12 +30,7 @@ extension Explainer {
     try withRecording(false) {
       var options = options
       if options.depth == .layer { options.depth = .block }
-      guard loaded.model.unembedding.transform == nil else {
-        throw AttributionError(
-          .usage,
-          "Direct logit attribution needs a head that is linear after its norm; this model's has a "
-            + "nonlinear layer before it: use telescope explain.")
-      }
+      try requireLinearHead()
       guard options.depth != .token else {
         throw AttributionError(
           .usage, "Direct logit attribution goes down to heads and neurons; use --depth head.")
@@ -54,6 +49,17 @@ extension Explainer {
         prompt: prompt.text, promptTokens: prompt.ids.count, tokens: trace.text.map(describe),
         centred: centred, explanations: found, timingsMs: ["total": clock.total])
     }
+  }
+
+  /// Checks that logits are sums over what wrote the last state.
+  ///
+  /// - Throws: `AttributionError` for a head with a nonlinear layer before its norm.
+  func requireLinearHead() throws {
+    guard loaded.model.unembedding.transform != nil else { return }
+    throw AttributionError(
+      .usage,
+      "Direct logit attribution needs a head that is linear after its norm; this model's has a "
+        + "nonlinear layer before it: use telescope explain.")
   }
 
   /// The same for a text that has been traced.

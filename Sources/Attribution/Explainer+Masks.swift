@@ -29,10 +29,15 @@ extension Explainer {
       guard masks.count == answer.count else {
         throw AttributionError(
           .usage,
-          "--answer has \(answer.count) tokens and the prompt \(masks.count) masks; give as many.")
+          "--answer has \(counted(answer.count, "token")) and the prompt "
+            + "\(counted(masks.count, "mask")); give as many tokens as masks.")
       }
       return try trace(masks, answer)
     }
+  }
+
+  private func counted(_ number: Int, _ noun: String) -> String {
+    "\(number) \(noun)\(number == 1 ? "" : "s")"
   }
 
   private func noMask() -> AttributionError {

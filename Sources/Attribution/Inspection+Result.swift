@@ -76,7 +76,7 @@ extension InspectResult {
     let noRule: String? =
       without.isEmpty
       ? nil
-      : (whole ? "no block has" : "block \(named) has not") + " a rule that splits what it adds"
+      : (whole ? "no block has a" : "block \(named) has no") + " rule that splits what it adds"
     let noHeads =
       inspection.blocks.contains { $0.attention != nil } ? nil : "no block has attention heads"
     let bothWays =

@@ -10,7 +10,7 @@ extension LoadedModel {
   package var modelDescription: ModelDescription {
     ModelDescription(
       name: name, sha256: "", architecture: model.shape.architecture, layers: model.shape.layers,
-      dtype: model.type.name)
+      dtype: model.type.name, causal: model.isCausal ? nil : false)
   }
 
   /// A token, with its bytes where they are no text.

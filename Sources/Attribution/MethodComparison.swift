@@ -31,6 +31,7 @@ extension Explainer {
     options.otherPaths = []
     // The logit lens starts at the embedding.
     options.otherBaselines = [.embedding]
+    try requireLinearHead()
     try options.validate()
     let clock = Stopwatch()
     let path = try StatePath(options, layers: loaded.model.shape.layers)

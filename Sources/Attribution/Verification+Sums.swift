@@ -18,7 +18,7 @@ extension Verification {
         try branch(\.attention, .attention(0, .heads), .attention(0, .output), "heads")
       },
       Check(
-        name: "neurons", claim: "what a network adds is the sum over its neurons or experts",
+        name: "neurons", claim: "a network adds the sum over its neurons or experts",
         tolerance: .sum
       ) {
         let experts = try self.experts()

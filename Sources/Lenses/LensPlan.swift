@@ -125,10 +125,22 @@ struct LensStates {
   /// The token that each position's cells speak of.
   var targets: [Int]
 
-  init(_ plan: LensPlan, _ model: any LanguageModel, target: Int?) throws {
+  /// Runs the text.
+  ///
+  /// Unless one is given, a position's target is the token that follows it, or in an encoder the
+  /// one that stands there; where there is none, or a mask, the model's own choice.
+  ///
+  /// - Parameters:
+  ///   - plan: what is read.
+  ///   - model: the network.
+  ///   - mask: the mask token of an encoder.
+  ///   - target: the token of all positions.
+  /// - Throws: `ModelError` or `EngineError`.
+  init(_ plan: LensPlan, _ model: any LanguageModel, mask: Int?, target: Int?) throws {
     var kept: [Site: Tensor] = [:]
     let sites = Set(plan.rows.map(\.site))
-    let length = (plan.positions.last ?? 0) + 1
+    // What follows the last position shown is only of use where positions see it.
+    let length = model.isCausal ? (plan.positions.last ?? 0) + 1 : plan.ids.count
     let pass = Pass(sites: sites) { site, value in
       kept[site] = value.reshaped([length, value.size(2)]).selecting(plan.positions, along: 0)
       return value
@@ -139,11 +151,15 @@ struct LensStates {
       targets = plan.positions.map { _ in target }
       return
     }
-    targets = plan.positions.filter { $0 + 1 < plan.ids.count }.map { plan.ids[$0 + 1] }
-    if targets.count < plan.positions.count, let own = plan.rows.last.flatMap({ kept[$0.site] }) {
-      let last = own.slice(plan.positions.count - 1..<plan.positions.count, along: 0)
-      targets += try withEngineErrors {
-        try model.unembedding.logits(last).reshaped([-1]).argmax(along: 0).integers()
+    let own = plan.rows.last.flatMap { kept[$0.site] }
+    targets = try plan.positions.enumerated().map { row, position in
+      let place = model.isCausal ? position + 1 : position
+      if place < plan.ids.count, model.isCausal || plan.ids[place] != mask {
+        return plan.ids[place]
+      }
+      guard let state = own?.slice(row..<row + 1, along: 0) else { return plan.ids[position] }
+      return try withEngineErrors {
+        try model.unembedding.logits(state).reshaped([-1]).argmax(along: 0).integers()[0]
       }
     }
   }

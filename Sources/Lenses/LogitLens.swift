@@ -64,7 +64,8 @@ public struct LogitLens {
   /// Reads the states of a text.
   ///
   /// Unless one is given, a position's target is the token that follows it; at the end of the text,
-  /// the model's own choice.
+  /// the model's own choice. In an encoder it is the token that stands there, and at a mask the
+  /// model's own choice.
   ///
   /// - Parameters:
   ///   - prompt: its text and the ids that run.
@@ -79,8 +80,12 @@ public struct LogitLens {
   ) throws -> LensResult {
     try withRecording(false) {
       let start = ContinuousClock.now
+      if !loaded.model.isCausal && !options.answer.isEmpty {
+        throw LensError(
+          .usage, "\(loaded.name) fills in masks and continues no text; leave the answer out.")
+      }
       let plan = try LensPlan(prompt.ids + options.answer, options, loaded.model, tuned: tuned)
-      let states = try LensStates(plan, loaded.model, target: options.target)
+      let states = try LensStates(plan, loaded.model, mask: loaded.tokenizer.mask, target: options.target)
       let forward = ContinuousClock.now
       progress(0.1)
       let grid = try read(states, plan, top: options.top) { progress(0.1 + 0.9 * $0) }

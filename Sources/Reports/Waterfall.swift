@@ -61,7 +61,10 @@ struct Waterfall {
     let glyphs = style.glyphs
     let value = glyphs.words("\(quantity.symbol) = \(quantity.level(explanation.modelValue))")
     let target = targetName(to: max(12, style.width / 2))
-    let context = result.tokens.prefix(explanation.position + 1).joinedText
+    // Where every position sees the whole text, all of it is the context.
+    let context =
+      result.model.causal == false && !result.prompt.isEmpty
+      ? result.prompt : result.tokens.prefix(explanation.position + 1).joinedText
     var line = TerminalLine()
     let together = style.width >= 56
     let room =

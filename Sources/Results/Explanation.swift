@@ -85,14 +85,20 @@ public struct ModelDescription: Codable, Sendable, Equatable {
   public var layers: Int
   /// The element type of the computation: `float32`, `float64`, `bfloat16`.
   public var dtype: String
+  /// False where every position sees the whole text; absent in models that continue a text.
+  public var causal: Bool?
 
   /// Describes a model.
-  public init(name: String, sha256: String, architecture: String, layers: Int, dtype: String) {
+  public init(
+    name: String, sha256: String, architecture: String, layers: Int, dtype: String,
+    causal: Bool? = nil
+  ) {
     self.name = name
     self.sha256 = sha256
     self.architecture = architecture
     self.layers = layers
     self.dtype = dtype
+    self.causal = causal
   }
 }
 

@@ -135,7 +135,8 @@ enum LensShow {
     Reads the state of every layer at every position with the model's own final norm and head,
     as if no layer followed (logit lens), or through a tuned lens. Each cell has the most
     probable tokens and, for the token that comes next, probability, logit and rank; the
-    entropy; and KL(model | lens), which is 0 at the model's own output.
+    entropy; and KL(model | lens), which is 0 at the model's own output. In an encoder the
+    token is the one that stands there, and at a mask the model's own choice.
 
     What is read
       --lens FILE              a tuned lens: safetensors, params.pt, or the folder of one

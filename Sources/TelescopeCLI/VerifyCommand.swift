@@ -27,8 +27,12 @@ enum VerifyCommand {
     let hash = HashTask(url)
     let loaded = try common.load(url)
     var notes: [String] = []
-    let prompt = try place.prompt(
+    var prompt = try place.prompt(
       place.hasIDs ? nil : arguments.value("--prompt") ?? text, loaded, &notes)
+    // The sentence that nobody asked for gives way to a small context.
+    if !place.hasIDs && !arguments.flag("--prompt") {
+      prompt.ids = Array(prompt.ids.prefix(loaded.model.shape.contextLength))
+    }
 
     Progress.current.begin("Verifying", quiet: common.isQuiet)
     defer { Progress.current.end() }

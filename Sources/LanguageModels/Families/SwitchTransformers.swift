@@ -100,7 +100,8 @@ private struct RelativeLayers {
     reader.ignoreTasks()
     reader.ignore([
       "num_decoder_layers", "dropout_rate", "initializer_factor", "tie_word_embeddings",
-      "is_decoder", "hidden_size", "num_attention_heads", "num_hidden_layers",
+      "is_decoder", "add_cross_attention", "hidden_size", "num_attention_heads",
+      "num_hidden_layers",
       "classifier_dropout",
     ])
   }

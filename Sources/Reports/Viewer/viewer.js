@@ -139,7 +139,10 @@ function drawFall() {
   if (!explanation) return;
   const quantity = kinds[state.token];
   const last = explanation.attributions[explanation.attributions.length - 1];
-  const context = joinedText(result.tokens.slice(0, explanation.position + 1));
+  // Where every position sees the whole text, all of it is the context.
+  const context = result.model.causal === false && result.prompt
+    ? visible(result.prompt)
+    : joinedText(result.tokens.slice(0, explanation.position + 1));
   byId("readout").replaceChildren(
     element("span", { class: "context" }, tailOf(context)),
     element("strong", {}, targetName(explanation.target)),
