@@ -41,7 +41,8 @@ public struct AttributionError: Error, Sendable, CustomStringConvertible {
   static func noHeads(_ architecture: String) -> AttributionError {
     AttributionError(
       .usage,
-      "No block of \(architecture) has attention heads, so its parts end at blocks; use --depth block.")
+      "No block of \(architecture) has attention heads, so its parts end at blocks; use --depth block."
+    )
   }
 
   static var nothingToExplain: AttributionError {

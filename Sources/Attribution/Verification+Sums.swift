@@ -138,12 +138,20 @@ extension Verification {
     }
     var options = Explainer.Options()
     options.continuation = .positions([ids.count - 1])
-    options.depth = depth
+    options.depth = min(depth, deepest)
     options.rule = .certified(tolerance: integralTolerance)
     change(&options)
     let result = try Explainer(loaded).explain(text, options)
     guard let explanation = result.explanations.first else { return .none("nothing is predicted") }
     return measure(explanation)
+  }
+
+  /// Down to where the model's parts go: a model of mixers has no heads.
+  private var deepest: Depth {
+    let haveHeads = (0..<layers).contains { layer in
+      if case .branches? = model.rule(of: layer) { true } else { false }
+    }
+    return haveHeads ? .token : .block
   }
 
   /// How exact integrals are asked to be; what is measured is allowed ten times as much.
@@ -214,7 +222,7 @@ extension Verification {
     }
     var options = Explainer.Options()
     options.continuation = .positions([ids.count - 1])
-    options.depth = .head
+    options.depth = min(.head, deepest)
     let result = try Explainer(loaded).directLogits(text, options)
     guard let explanation = result.explanations.first else { return .none("nothing is predicted") }
     let scale = explanation.parts.reduce(1) { $0 + abs($1.value) }

@@ -85,7 +85,8 @@ public struct LogitLens {
           .usage, "\(loaded.name) fills in masks and continues no text; leave the answer out.")
       }
       let plan = try LensPlan(prompt.ids + options.answer, options, loaded.model, tuned: tuned)
-      let states = try LensStates(plan, loaded.model, mask: loaded.tokenizer.mask, target: options.target)
+      let states = try LensStates(
+        plan, loaded.model, mask: loaded.tokenizer.mask, target: options.target)
       let forward = ContinuousClock.now
       progress(0.1)
       let grid = try read(states, plan, top: options.top) { progress(0.1 + 0.9 * $0) }

@@ -113,6 +113,22 @@ struct BlockRuleTests {
     }
   }
 
+  @Test("A model without heads goes down to blocks, and says so")
+  func noHeads() throws {
+    let explainer = try TreeReference.explainer(TreeReference.network("mamba"))
+    var options = Explainer.Options()
+    options.continuation = .positions([2])
+    for depth in [Depth.head, .token] {
+      options.depth = depth
+      #expect {
+        _ = try explainer.explain(.init(text: "", ids: Self.ids), options)
+      } throws: {
+        "\($0)"
+          == "No block of mamba has attention heads, so its parts end at blocks; use --depth block."
+      }
+    }
+  }
+
   @Test("What an encoder cannot be asked is refused with what can")
   func refusals() throws {
     let explainer = try TreeReference.explainer(TreeReference.network("bert"))

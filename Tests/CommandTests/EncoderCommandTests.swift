@@ -41,7 +41,8 @@ struct EncoderCommandTests {
     #expect(outcome.code == 0 && outcome.errors == "")
     let lines = outcome.text.split(separator: "\n").map(String.init)
     #expect(lines.first == "\(model.name) · 2 layers · float32 on cpu")
-    #expect(outcome.text.contains("→ \"word11\""))
+    // All of the text stands before the arrow: what follows the mask is seen too.
+    #expect(outcome.text.contains("word7 [MASK] word9 → \"word11\""))
     // Each of the two post-norm blocks has a part of its norms' own.
     #expect(lines.filter { $0.contains("what the block leaves") }.count == 2)
     let answer = try result("--depth", "block", "--answer", "word11", "word7 [MASK] word9")
@@ -98,6 +99,45 @@ struct EncoderCommandTests {
       ["explain", "--model", headless.path, "word7 [MASK]"], 64,
       "\(headless.name) has no language-model head, so it gives no probabilities of tokens; use a "
         + "checkpoint that has one.")
+  }
+
+  @Test("The lens reads the token that stands there, and at a mask the model's own choice")
+  func lens() throws {
+    func shown(_ text: String) throws -> LensResult {
+      let outcome = try Command.run([
+        "lens", "show", "--model", model.path, "--json", "-", "--positions", "1", "2", "--", text,
+      ])
+      #expect(outcome.code == 0 && outcome.errors == "")
+      return try LensResult.decoded(from: outcome.output)
+    }
+    let found = try shown("word7 [MASK] word9")
+    let guess = try result("word7 [MASK] word9").explanations[0].target.id
+    #expect(found.targets.map(\.id) == [12, guess])
+    // What follows the positions shown is read: another word there changes what they say.
+    let own = try #require(found.layers.last?.cells)
+    let other = try #require(try shown("word7 [MASK] word10").layers.last?.cells)
+    #expect(abs(own[0].probability - other[0].probability) > 1e-6)
+    try expectFailure(
+      ["lens", "show", "--model", model.path, "--answer", "word3", "word7 [MASK]"], 64,
+      "\(model.name) fills in masks and continues no text; leave the answer out.")
+  }
+
+  @Test(
+    "Direct logit attribution needs a linear head, in compare too: 64")
+  func linear() throws {
+    for command in ["dla", "compare"] {
+      try expectFailure(
+        [command, "--model", model.path, "word7 [MASK]"], 64,
+        "Direct logit attribution needs a head that is linear after its norm; this model's has a "
+          + "nonlinear layer before it: use telescope explain.")
+    }
+  }
+
+  @Test("An answer of another length than the masks is refused with both numbers: 64")
+  func otherLength() throws {
+    try refused(
+      ["--answer", "word7 word8", "word9 [MASK]"],
+      "--answer has 2 tokens and the prompt 1 mask; give as many tokens as masks.")
   }
 
   @Test("What only a decoder can be asked is refused: 64")

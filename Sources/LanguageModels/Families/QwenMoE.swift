@@ -38,7 +38,8 @@ extension Family {
     }
     // transformers 5 saves the number under the name that it has in Mixtral.
     let experts = try reader.experts(
-      reader.has("num_local_experts") ? "num_local_experts" : "num_experts", default: isThird ? 128 : 60, chosen: isThird ? 8 : 4,
+      reader.has("num_local_experts") ? "num_local_experts" : "num_experts",
+      default: isThird ? 128 : 60, chosen: isThird ? 8 : 4,
       hidden: try reader.optionalCount("moe_intermediate_size") ?? (isThird ? 768 : 1408))
     let shared = isThird ? nil : try reader.optionalCount("shared_expert_intermediate_size") ?? 5632
     let isNormalised = try reader.flag("norm_topk_prob") ?? false
