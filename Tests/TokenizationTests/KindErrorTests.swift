@@ -106,6 +106,15 @@ struct KindErrorTests {
         + "the file is damaged.")
   }
 
+  @Test("A table that would put half a character into a text is refused")
+  func halfCharacters() {
+    let normalizer = #"{"type": "Precompiled", "precompiled_charsmap": "BAAAAP///3/DAA=="}"#
+    #expect(
+      refusal(Self.file(Self.pairs, normalizer: normalizer))?.message
+        == "tokenizer.json: the table of replaced characters (precompiled_charsmap) replaces them by "
+        + "what is no UTF-8; the file is damaged.")
+  }
+
   @Test("A table whose trie leads out of it replaces nothing")
   func wildTable() throws {
     // One unit, whose offset points far beyond the table.

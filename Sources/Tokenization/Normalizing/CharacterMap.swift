@@ -40,6 +40,13 @@ struct CharacterMap: Sendable, Equatable {
     let end = 4 + Int(word(0))
     units = stride(from: 4, to: end, by: 4).map(word)
     texts = Array(bytes[end...])
+    // What is put into a text is text: the steps after this one trust its bytes.
+    guard String(validating: texts, as: UTF8.self) != nil else {
+      throw TokenizationError(
+        .malformed,
+        "\(file): the table of replaced characters (precompiled_charsmap) replaces them by what is no "
+          + "UTF-8; the file is damaged.")
+    }
     self.matching = matching
     ascii = (0..<0x80).map { byte in
       [UInt8(byte)].withUnsafeBufferPointer { self.entry($0, 0..<1)?.text ?? -1 }
@@ -60,11 +67,21 @@ struct CharacterMap: Sendable, Equatable {
       let unit = units[node]
       node ^= Self.offset(unit)
       if unit >> 8 & 1 == 1, units.indices.contains(node) {
-        found = (Int(units[node] & 0x7FFF_FFFF), index + 1)
+        let text = Int(units[node] & 0x7FFF_FFFF)
+        // Whole characters by whole characters; a damaged table may point between.
+        guard Self.isBorder(index + 1, bytes),
+          texts.withUnsafeBufferPointer({ Self.isBorder(text, $0) })
+        else { continue }
+        found = (text, index + 1)
         if matching == .clusters { break }
       }
     }
     return found
+  }
+
+  /// Whether a character ends before an index.
+  private static func isBorder(_ index: Int, _ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    index >= text.count || text[index] & 0xC0 != 0x80
   }
 
   private static func offset(_ unit: UInt32) -> Int { Int((unit >> 10) << ((unit & 1 << 9) >> 6)) }
