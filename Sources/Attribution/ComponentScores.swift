@@ -132,9 +132,8 @@ struct Components {
     guard depth != .layer || neurons != .none else { return ([], []) }
     var (rows, whole): (Set<Site>, Set<Site>) = ([.embedding], [])
     let rules = try rules(of: model)
-    let goesToHeads = depth == .head || depth == .token
-    let haveHeads = rules.contains { if case .branches = $0 { true } else { false } }
-    if goesToHeads && !haveHeads { throw AttributionError.noHeads(model.shape.architecture) }
+    let goesToHeads = depth >= .head
+    if goesToHeads && !model.hasHeads { throw AttributionError.noHeads(model.shape.architecture) }
     for (layer, rule) in rules.enumerated() {
       guard case .branches(let branches) = rule else {
         rows.formUnion([.residual(layer, .before), .residual(layer, .after)])

@@ -45,8 +45,8 @@ extension Explainer {
         try directLogits(trace, options, centred: centred)
       }
       return DirectLogitResult(
-        toolVersion: telescopeVersion, model: describeModel(), device: loaded.model.device.name,
-        prompt: prompt.text, promptTokens: prompt.ids.count, tokens: trace.text.map(describe),
+        toolVersion: telescopeVersion, model: loaded.modelDescription, device: loaded.model.device.name,
+        prompt: prompt.text, promptTokens: prompt.ids.count, tokens: trace.text.map(loaded.describe),
         centred: centred, explanations: found, timingsMs: ["total": clock.total])
     }
   }
@@ -95,12 +95,12 @@ extension Explainer {
         try centred || head.softCap != nil
         ? modelLogit(trace, index, directions, head)
         : ordinary.targetLogit - (options.versus == nil ? 0 : ordinary.versusLogit)
-      let target = describe(token)
+      let target = loaded.describe(token)
       return DirectLogitExplanation(
         position: trace.positions[index],
         target: TargetDescription(
           id: target.id, text: target.text, bytes: target.bytes,
-          versus: options.versus.map(describe)),
+          versus: options.versus.map(loaded.describe)),
         modelLogit: whole, parts: parts, sum: sum, certificate: sum - whole)
     }
   }

@@ -10,12 +10,12 @@ extension Explainer {
     _ found: IGLens.Explanation, position: Int, token: Int, versus: Int?, modelValue: Double,
     _ method: IGLens, _ path: StatePath
   ) -> Explanation {
-    let target = describe(token)
+    let target = loaded.describe(token)
     return Explanation(
       position: position,
       target: TargetDescription(
         id: target.id, text: target.text, bytes: target.bytes,
-        versus: method.target.isDifference ? versus.map(describe) : nil),
+        versus: method.target.isDifference ? versus.map(loaded.describe) : nil),
       modelValue: modelValue, baselineValue: found.baseline,
       attributions: path.layers.indices.map { index in
         LayerAttribution(
@@ -67,7 +67,7 @@ extension Explainer {
     let baseline = total { $0.logProbability.baseline }
     let sum = attributions.reduce(0) { $0 + $1.value }
     let model = trace.ordinary.reduce(0) { $0 + Target.logProbability.value($1) }
-    let tokens = answer.map(describe)
+    let tokens = answer.map(loaded.describe)
     return Explanation(
       position: trace.positions[0],
       target: TargetDescription(
@@ -141,8 +141,6 @@ extension Explainer {
     ]
   }
 
-  func describeModel() -> ModelDescription { loaded.modelDescription }
-
   func describe(_ options: Options, _ method: IGLens, _ path: StatePath) -> MethodDescription {
     let integrates = options.splits || options.path == .straight || options.check != nil
     var tolerance = method.estimator.tolerance
@@ -167,8 +165,6 @@ extension Explainer {
       completion: options.reading?.kind == .completion ? options.reading?.file : nil,
       lens: options.reading?.kind == .translator ? options.reading?.file : nil)
   }
-
-  func describe(_ id: Int) -> TokenDescription { loaded.describe(id) }
 }
 
 extension Estimator {

@@ -150,8 +150,8 @@ public struct Explainer {
 
     return ExplainResult(
       toolVersion: telescopeVersion,
-      model: describeModel(), device: model.device.name, prompt: prompt.text,
-      promptTokens: prompt.ids.count, tokens: trace.text.map(describe),
+      model: loaded.modelDescription, device: model.device.name, prompt: prompt.text,
+      promptTokens: prompt.ids.count, tokens: trace.text.map(loaded.describe),
       method: describe(options, method, path), baselineText: options.baseline.text,
       seed: options.isSampled ? options.seed : nil, contrast: contrast, explanations: explanations,
       warnings: warnings,
@@ -275,7 +275,7 @@ public struct Explainer {
       }
     }
     let description = ContrastDescription(
-      prompt: other.text, promptTokens: other.ids.count, tokens: text.map(describe))
+      prompt: other.text, promptTokens: other.ids.count, tokens: text.map(loaded.describe))
     return (description, start.warnings)
   }
 }

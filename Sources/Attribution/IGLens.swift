@@ -355,11 +355,20 @@ public struct IGLens: Sendable {
         - wide.selecting(chosen.map { ends[$0].from }, along: 0)
       return try (gradients * updates).sum(along: 1).values()
     }
+    /// Of the target and of log p, once where they are the same.
+    func both(_ chosen: [Int], _ rule: Quadrature) throws -> (shares: [Double], logShares: [Double])
+    {
+      let shares = try integrals(chosen, target, rule)
+      return (
+        shares,
+        target == .logProbability ? shares : try integrals(chosen, .logProbability, rule)
+      )
+    }
     let all = Array(ends.indices)
     if let rule {
+      let found = try both(all, rule)
       return (
-        try integrals(all, target, rule), try integrals(all, .logProbability, rule),
-        Array(repeating: rule.nodes.count, count: ends.count), []
+        found.shares, found.logShares, Array(repeating: rule.nodes.count, count: ends.count), []
       )
     }
     guard case .adaptive(let tolerance) = estimator else { return (exact, exact, [], []) }
@@ -377,9 +386,8 @@ public struct IGLens: Sendable {
     var count = 8
     while !open.isEmpty, count <= Self.mostNodes {
       let rule = Quadrature.gaussLegendre(count)
-      let found = zip(
-        try integrals(open, target, rule), try integrals(open, .logProbability, rule))
-      for (index, (share, logShare)) in zip(open, found) {
+      let found = try both(open, rule)
+      for (index, (share, logShare)) in zip(open, zip(found.shares, found.logShares)) {
         (shares[index], logShares[index], nodes[index]) = (share, logShare, count)
       }
       open.removeAll(where: meets)

@@ -74,12 +74,12 @@ extension Explainer {
         layered(direct[index], unit: logits.target, layers: path.layers),
         walked("logit-lens", lens[index], logits.target, modelLogit),
       ]
-      let target = describe(token)
+      let target = loaded.describe(token)
       return Comparison(
         position: trace.positions[index],
         target: TargetDescription(
           id: target.id, text: target.text, bytes: target.bytes,
-          versus: method.target.isDifference ? options.versus.map(describe) : nil),
+          versus: method.target.isDifference ? options.versus.map(loaded.describe) : nil),
         modelValue: modelValue, methods: methods,
         correlations: methods.indices.flatMap { first in
           methods.indices.filter { $0 > first }.map { second in
@@ -90,8 +90,8 @@ extension Explainer {
         })
     }
     return CompareResult(
-      toolVersion: telescopeVersion, model: describeModel(), device: loaded.model.device.name,
-      prompt: prompt.text, promptTokens: prompt.ids.count, tokens: trace.text.map(describe),
+      toolVersion: telescopeVersion, model: loaded.modelDescription, device: loaded.model.device.name,
+      prompt: prompt.text, promptTokens: prompt.ids.count, tokens: trace.text.map(loaded.describe),
       baseline: options.reading?.start == nil ? options.baseline.name : "means",
       target: method.target.name, layers: path.layers, explanations: explanations,
       warnings: start.warnings, timingsMs: ["total": clock.total])

@@ -107,20 +107,24 @@ extension Verification {
 
   /// What a mixture adds, from what its experts add; nil where there is no mixture.
   private func experts() throws -> Outcome? {
-    var measures: [(Double, String)] = []
-    for layer in 0..<layers {
-      let (experts, output) = (
-        Site.feedForward(layer, .experts), Site.feedForward(layer, .output)
-      )
-      guard model.sites.isSuperset(of: [experts, output]) else { continue }
-      let run = try model.run([ids], capturing: [experts, output])
-      let made = try withEngineErrors {
-        run.activations[experts].sum(along: 2).reshaped([ids.count, model.shape.width])
-      }
-      let expected = run.activations[output].reshaped([ids.count, model.shape.width])
-      measures.append((try made.distance(from: expected), output.description))
+    let mixtures = (0..<layers).filter {
+      model.sites.isSuperset(of: [.feedForward($0, .experts), .feedForward($0, .output)])
     }
-    return measures.isEmpty ? nil : worst(measures)
+    guard !mixtures.isEmpty else { return nil }
+    // Of the experts only their sums are kept: all of them at once may be larger than the model.
+    var sums: [Site: Tensor] = [:]
+    let pass = Pass(sites: Set(mixtures.map { .feedForward($0, .experts) })) { site, value in
+      sums[site] = value.sum(along: 2)
+      return value
+    }
+    let outputs = mixtures.map { Site.feedForward($0, .output) }
+    let run = try model.run([ids], capturing: Set(outputs), pass: pass)
+    return worst(
+      try zip(mixtures, outputs).compactMap { layer, output in
+        guard let made = sums[.feedForward(layer, .experts)] else { return nil }
+        let distance = try made.distance(from: run.activations[output])
+        return (distance, output.description)
+      })
   }
 
   // MARK: Of a prediction
@@ -131,11 +135,7 @@ extension Verification {
     _ measure: (Explanation) -> Outcome
   ) throws -> Outcome {
     if let noHead { return .none(noHead) }
-    if depth != .layer {
-      for layer in 0..<layers where model.rule(of: layer) == nil {
-        return .none("block \(layer) has no rule that splits it")
-      }
-    }
+    if depth != .layer, let noRule { return .none(noRule) }
     var options = Explainer.Options()
     options.continuation = .positions([ids.count - 1])
     options.depth = min(depth, deepest)
@@ -147,11 +147,13 @@ extension Verification {
   }
 
   /// Down to where the model's parts go: a model of mixers has no heads.
-  private var deepest: Depth {
-    let haveHeads = (0..<layers).contains { layer in
-      if case .branches? = model.rule(of: layer) { true } else { false }
+  private var deepest: Depth { model.hasHeads ? .token : .block }
+
+  /// Why predictions cannot be split, where a block has no rule.
+  private var noRule: String? {
+    (0..<layers).first { model.rule(of: $0) == nil }.map {
+      "block \($0) has no rule that splits it"
     }
-    return haveHeads ? .token : .block
   }
 
   /// How exact integrals are asked to be; what is measured is allowed ten times as much.
@@ -217,9 +219,7 @@ extension Verification {
     if model.unembedding.transform != nil {
       return .none("the head has a nonlinear layer before its norm")
     }
-    for layer in 0..<layers where model.rule(of: layer) == nil {
-      return .none("block \(layer) has no rule that splits it")
-    }
+    if let noRule { return .none(noRule) }
     var options = Explainer.Options()
     options.continuation = .positions([ids.count - 1])
     options.depth = min(.head, deepest)

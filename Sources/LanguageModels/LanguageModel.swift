@@ -96,6 +96,11 @@ extension LanguageModel {
   /// No rule.
   public func rule(of layer: Int) -> BlockRule? { nil }
 
+  /// Whether some block's update splits into attention heads; a model of mixers has none.
+  public var hasHeads: Bool {
+    (0..<shape.layers).contains { if case .branches? = rule(of: $0) { true } else { false } }
+  }
+
   /// None.
   public var closingNorm: Norm? { nil }
   /// Decoders are what most models are.

@@ -64,44 +64,53 @@ extension TokenizerParts {
   init(
     _ vocabulary: UnigramVocabulary, chatTemplate: String?, file: String
   ) throws(TokenizationError) {
-    let kinds = try TokenKinds(
-      vocabulary.tokens, vocabulary.tokenTypes, roles: vocabulary.roles, file: file)
-    let decoding = vocabulary.text.decoding(usesByteFallback: vocabulary.usesByteFallback)
-    let table = try TokenTable(
-      vocabulary.tokens, isText: { !kinds.isSpelled($0) }, file: file,
-      decode: DecodingStep.reader(decoding))
-    let model = try UnigramModel(
-      table, scores: vocabulary.scores,
-      isText: { kinds[$0] != .normal && kinds[$0] != .userDefined },
-      unknown: vocabulary.roles.unknown, usesByteFallback: vocabulary.usesByteFallback, file: file)
-    self.init(
-      model: .unigram(model), normalizing: try vocabulary.text.normalizing(file),
-      splitting: vocabulary.text.splitting, decoding: decoding, added: kinds.added,
-      roles: vocabulary.roles, chatTemplate: chatTemplate)
+    try self.init(
+      tokens: vocabulary.tokens, types: vocabulary.tokenTypes, text: vocabulary.text,
+      usesByteFallback: vocabulary.usesByteFallback, roles: vocabulary.roles,
+      chatTemplate: chatTemplate, file: file
+    ) { table, kinds throws(TokenizationError) in
+      .unigram(
+        try UnigramModel(
+          table, scores: vocabulary.scores,
+          isText: { kinds[$0] != .normal && kinds[$0] != .userDefined },
+          unknown: vocabulary.roles.unknown, usesByteFallback: vocabulary.usesByteFallback,
+          file: file))
+    }
   }
-}
 
-extension TokenizerParts {
   /// What a vocabulary gives a tokenizer.
   init(
     _ vocabulary: ScoredPairVocabulary, chatTemplate: String?, file: String
   ) throws(TokenizationError) {
-    let kinds = try TokenKinds(
-      vocabulary.tokens, vocabulary.tokenTypes, roles: vocabulary.roles, file: file)
-    let decoding = vocabulary.text.decoding(usesByteFallback: vocabulary.usesByteFallback)
+    try self.init(
+      tokens: vocabulary.tokens, types: vocabulary.tokenTypes, text: vocabulary.text,
+      usesByteFallback: vocabulary.usesByteFallback, roles: vocabulary.roles,
+      chatTemplate: chatTemplate, file: file
+    ) { table, kinds throws(TokenizationError) in
+      var model = try PairModel(
+        characters: table, scores: vocabulary.scores,
+        isMade: { kinds[$0] == .normal || kinds[$0] == .userDefined }, file: file)
+      model.unknown = vocabulary.roles.unknown.map { UInt32($0) }
+      model.fusesUnknown = vocabulary.fusesUnknown
+      if vocabulary.usesByteFallback { model.fallback = table.byteTokens() }
+      return .pairs(model)
+    }
+  }
+
+  /// What all vocabularies with SentencePiece's text share; `make` divides the text.
+  private init(
+    tokens: [String], types: [Int], text: SentencePieceText, usesByteFallback: Bool,
+    roles: TokenRoles, chatTemplate: String?, file: String,
+    make: (TokenTable, TokenKinds) throws(TokenizationError) -> TokenModel
+  ) throws(TokenizationError) {
+    let kinds = try TokenKinds(tokens, types, roles: roles, file: file)
+    let decoding = text.decoding(usesByteFallback: usesByteFallback)
     let table = try TokenTable(
-      vocabulary.tokens, isText: { !kinds.isSpelled($0) }, file: file,
-      decode: DecodingStep.reader(decoding))
-    var model = try PairModel(
-      characters: table, scores: vocabulary.scores,
-      isMade: { kinds[$0] == .normal || kinds[$0] == .userDefined }, file: file)
-    model.unknown = vocabulary.roles.unknown.map { UInt32($0) }
-    model.fusesUnknown = vocabulary.fusesUnknown
-    if vocabulary.usesByteFallback { model.fallback = table.byteTokens() }
+      tokens, isText: { !kinds.isSpelled($0) }, file: file, decode: DecodingStep.reader(decoding))
+    let model = try make(table, kinds)
     self.init(
-      model: .pairs(model), normalizing: try vocabulary.text.normalizing(file),
-      splitting: vocabulary.text.splitting, decoding: decoding, added: kinds.added,
-      roles: vocabulary.roles, chatTemplate: chatTemplate)
+      model: model, normalizing: try text.normalizing(file), splitting: text.splitting,
+      decoding: decoding, added: kinds.added, roles: roles, chatTemplate: chatTemplate)
   }
 }
 
