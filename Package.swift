@@ -74,11 +74,13 @@ let package = Package(
         "StrictJSON",
       ]),
 
+    room("Flow", ["Attribution", "LanguageModels", "Tensors", "Results"]),
+
     .target(
       name: "Telescope",
       dependencies: [
         "Tensors", "Checkpoints", "Tokenization", "LanguageModels", "Results", "Attribution",
-        "Lenses", "Reports",
+        "Flow", "Lenses", "Reports",
       ]),
     .executableTarget(
       name: "TelescopeCLI", dependencies: ["Telescope", "StrictJSON"], swiftSettings: strict),
@@ -97,6 +99,12 @@ let package = Package(
       ["LanguageModels", "Tensors", "Checkpoints", "Tokenization", "Results", "StrictJSON"]),
     tests(
       "Lenses",
+      [
+        "Attribution", "LanguageModels", "Tensors", "Checkpoints", "Tokenization", "Results",
+        "StrictJSON",
+      ]),
+    tests(
+      "Flow",
       [
         "Attribution", "LanguageModels", "Tensors", "Checkpoints", "Tokenization", "Results",
         "StrictJSON",
