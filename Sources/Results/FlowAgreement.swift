@@ -1,15 +1,20 @@
 /// How far two routes to the same flows agree, over columns (targets).
 public struct FlowAgreement: Codable, Sendable, Equatable {
   /// The routes: `layer`, `exact`, `product`, `conserving`, each with its baselines where it matters.
+  ///
+  /// The first is Z, which scores are relative to; the second is C.
   public var routes: [String]
   /// The layer; nil for all layers together.
   public var layer: Int?
   /// The head; nil for sums over heads.
   public var head: Int?
-  /// The columns that were compared.
+  /// The columns that were compared: those where Z is not 0 everywhere.
   public var columns: Int
-  /// The metric as published: unscaled distance and Pearson correlation, self entries included.
-  public var published: PublishedAgreement
+  /// How many of a column's largest entries `top_overlap` looks at.
+  public var topCount: Int
+  /// The metric as published: unscaled distance and Pearson correlation, self entries included; nil where no
+  /// column was compared.
+  public var published: PublishedAgreement?
   /// Scores of whole columns.
   public var withSelf: AgreementScores
   /// Scores without the target's own entry.
@@ -19,13 +24,15 @@ public struct FlowAgreement: Codable, Sendable, Equatable {
 
   /// Gathers the values.
   public init(
-    routes: [String], layer: Int?, head: Int? = nil, columns: Int, published: PublishedAgreement,
-    withSelf: AgreementScores, withoutSelf: AgreementScores, nulls: [NullAgreement]
+    routes: [String], layer: Int?, head: Int? = nil, columns: Int, topCount: Int,
+    published: PublishedAgreement?, withSelf: AgreementScores, withoutSelf: AgreementScores,
+    nulls: [NullAgreement]
   ) {
     self.routes = routes
     self.layer = layer
     self.head = head
     self.columns = columns
+    self.topCount = topCount
     self.published = published
     self.withSelf = withSelf
     self.withoutSelf = withoutSelf
@@ -33,7 +40,9 @@ public struct FlowAgreement: Codable, Sendable, Equatable {
   }
 
   enum CodingKeys: String, CodingKey {
-    case routes, layer, head, columns, published
+    case routes, layer, head, columns
+    case topCount = "top_count"
+    case published
     case withSelf = "with_self"
     case withoutSelf = "without_self"
     case nulls
@@ -69,7 +78,10 @@ public struct PublishedAgreement: Codable, Sendable, Equatable {
   }
 }
 
-/// Means over columns; nil where no column has the number.
+/// Means over the columns that have the number; nil where none has.
+///
+/// A column of zeros has no direction, one of equal entries no order: such numbers are left out of the means
+/// and counted in `undefined`.
 public struct AgreementScores: Codable, Sendable, Equatable {
   /// ‖Z − C‖ / ‖Z‖.
   public var relativeL2: Double?
@@ -83,13 +95,15 @@ public struct AgreementScores: Codable, Sendable, Equatable {
   public var pearson: Double?
   /// Spearman's rank correlation.
   public var spearman: Double?
-  /// The share of Z's k largest entries that are among C's k largest.
+  /// The share of Z's k largest entries that are among C's k largest, of columns with more than k.
   public var topOverlap: Double?
+  /// How many of the compared columns do not have a number, by its name in JSON; only names with any.
+  public var undefined: [String: Int]
 
   /// Gathers the values.
   public init(
     relativeL2: Double?, shareL2: Double?, scaledResidual: Double?, cosine: Double?,
-    pearson: Double?, spearman: Double?, topOverlap: Double?
+    pearson: Double?, spearman: Double?, topOverlap: Double?, undefined: [String: Int] = [:]
   ) {
     self.relativeL2 = relativeL2
     self.shareL2 = shareL2
@@ -98,6 +112,7 @@ public struct AgreementScores: Codable, Sendable, Equatable {
     self.pearson = pearson
     self.spearman = spearman
     self.topOverlap = topOverlap
+    self.undefined = undefined
   }
 
   enum CodingKeys: String, CodingKey {
@@ -106,6 +121,7 @@ public struct AgreementScores: Codable, Sendable, Equatable {
     case scaledResidual = "scaled_residual"
     case cosine, pearson, spearman
     case topOverlap = "top_overlap"
+    case undefined
   }
 }
 
@@ -113,8 +129,8 @@ public struct AgreementScores: Codable, Sendable, Equatable {
 public struct NullAgreement: Codable, Sendable, Equatable {
   /// `zero`, `constant` (each column's own mean), `attention` (α of the target), `change` (|Δ| of sources).
   public var name: String
-  /// The published metric.
-  public var published: PublishedAgreement
+  /// The published metric; nil where no column was compared.
+  public var published: PublishedAgreement?
   /// Scores of whole columns.
   public var withSelf: AgreementScores
   /// Scores without the target's own entry.
@@ -122,7 +138,7 @@ public struct NullAgreement: Codable, Sendable, Equatable {
 
   /// Gathers the values.
   public init(
-    name: String, published: PublishedAgreement, withSelf: AgreementScores,
+    name: String, published: PublishedAgreement?, withSelf: AgreementScores,
     withoutSelf: AgreementScores
   ) {
     self.name = name
@@ -135,5 +151,22 @@ public struct NullAgreement: Codable, Sendable, Equatable {
     case name, published
     case withSelf = "with_self"
     case withoutSelf = "without_self"
+  }
+}
+
+/// A score of many texts: its mean over columns with a 95 % bootstrap interval over texts.
+public struct ScoreInterval: Codable, Sendable, Equatable {
+  /// The mean.
+  public var mean: Double
+  /// The 2.5th percentile of resampled means.
+  public var low: Double
+  /// The 97.5th.
+  public var high: Double
+
+  /// Gathers the values.
+  public init(mean: Double, low: Double, high: Double) {
+    self.mean = mean
+    self.low = low
+    self.high = high
   }
 }
