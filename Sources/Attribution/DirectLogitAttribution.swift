@@ -45,8 +45,10 @@ extension Explainer {
         try directLogits(trace, options, centred: centred)
       }
       return DirectLogitResult(
-        toolVersion: telescopeVersion, model: loaded.modelDescription, device: loaded.model.device.name,
-        prompt: prompt.text, promptTokens: prompt.ids.count, tokens: trace.text.map(loaded.describe),
+        toolVersion: telescopeVersion, model: loaded.modelDescription,
+        device: loaded.model.device.name,
+        prompt: prompt.text, promptTokens: prompt.ids.count,
+        tokens: trace.text.map(loaded.describe),
         centred: centred, explanations: found, timingsMs: ["total": clock.total])
     }
   }

@@ -90,7 +90,8 @@ extension Explainer {
         })
     }
     return CompareResult(
-      toolVersion: telescopeVersion, model: loaded.modelDescription, device: loaded.model.device.name,
+      toolVersion: telescopeVersion, model: loaded.modelDescription,
+      device: loaded.model.device.name,
       prompt: prompt.text, promptTokens: prompt.ids.count, tokens: trace.text.map(loaded.describe),
       baseline: options.reading?.start == nil ? options.baseline.name : "means",
       target: method.target.name, layers: path.layers, explanations: explanations,

@@ -1,5 +1,5 @@
 /// Why a flow cannot be made.
-public struct FlowError: Error, Sendable, CustomStringConvertible {
+public struct FlowError: Error, Sendable, CustomStringConvertible, Equatable {
   /// The kind of failure.
   public enum Code: String, Sendable {
     /// The request does not fit the model or the text.
@@ -15,4 +15,72 @@ public struct FlowError: Error, Sendable, CustomStringConvertible {
 
   /// The message.
   public var description: String { message }
+}
+
+// The sentences, in one place.
+extension FlowError {
+  static func notBlockwise(_ architecture: String) -> FlowError {
+    FlowError(
+      code: .usage,
+      message:
+        "\(architecture) cannot be run block by block, so nothing flows within one; use a model "
+        + "whose blocks telescope inspect lists.")
+  }
+
+  static func outOfRange(_ noun: String, _ value: Int, _ count: Int, _ owner: String) -> FlowError {
+    FlowError(
+      code: .usage,
+      message:
+        "\(noun) \(value) is out of range; \(owner) has \(noun.lowercased())s 0 to \(count - 1)."
+    )
+  }
+
+  static func none(_ noun: String) -> FlowError {
+    FlowError(
+      code: .usage,
+      message: "No \(noun.lowercased()) was named; name at least one, or leave it out for all.")
+  }
+
+  static let tolerance = FlowError(
+    code: .usage, message: "The tolerance must be a positive number, such as 1e-3.")
+
+  static func nodes(_ count: Int, from least: Int) -> FlowError {
+    FlowError(
+      code: .usage, message: "\(count) nodes cannot integrate a path; give \(least) to 4096.")
+  }
+
+  static let noMap = FlowError(
+    code: .usage, message: "No map was named; name attention, feed-forward or layer.")
+
+  static func noHeads(_ architecture: String, layer: Int, _ map: FlowGranularity) -> FlowError {
+    FlowError(
+      code: .usage,
+      message:
+        "Block \(layer) of \(architecture) has no attention heads, so there is no \(map.rawValue) "
+        + "map; ask for layer.")
+  }
+
+  static func noMiddle(_ architecture: String, layer: Int) -> FlowError {
+    FlowError(
+      code: .usage,
+      message:
+        "Block \(layer) of \(architecture) has no stream between its branches, so it has no published "
+        + "boundary; use strict.")
+  }
+
+  static func slices(_ architecture: String, width: Int, heads: Int) -> FlowError {
+    FlowError(
+      code: .usage,
+      message:
+        "\(architecture) has a stream of \(width) numbers and \(heads) heads, so it has no slices by "
+        + "head at the published boundary; use strict.")
+  }
+
+  static func notFinite(layer: Int) -> FlowError {
+    FlowError(
+      code: .notFinite,
+      message:
+        "The flows of layer \(layer) are not finite; use --dtype float32 or float64, and check the "
+        + "model with telescope verify.")
+  }
 }

@@ -93,6 +93,21 @@ public struct FlowOptions: Sendable {
   /// The heads that are shown, nil for all; sums over heads are always over all.
   public var heads: [Int]?
 
+  /// Whether a layer's map is also split by head.
+  public var splitsHeads = true
+  /// By which formulas.
+  package var route: FlowRoute = .closedForms
+  /// How many numbers an intermediate result may have; what is computed together follows from it.
+  package var numbersAtOnce = 2_000_000
+
   /// The defaults: layers' maps from ITB, to 1e-3.
   public init() {}
+}
+
+/// By which formulas flows are made.
+package enum FlowRoute: Sendable {
+  /// Closed forms where the block has any, else automatic gradients.
+  case closedForms
+  /// Automatic gradients through the block's sites, target by target.
+  case automatic
 }

@@ -60,7 +60,7 @@ extension BlockwiseModel {
   }
 
   /// Where the rows of a text stand, which may go on after them.
-  func positions(_ range: Range<Int>, of textLength: Int? = nil) -> Positions {
+  package func positions(_ range: Range<Int>, of textLength: Int? = nil) -> Positions {
     isCausal
       ? Positions(range, of: max(range.upperBound, textLength ?? 0), type, on: device)
       : Positions(both: range.count, type, on: device)

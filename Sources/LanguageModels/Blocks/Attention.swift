@@ -61,9 +61,22 @@ package struct Attention: AttentionBranch {
     }
     // [batch, position, heads, headWidth]
     let perHead = pass(.attention(layer, .heads), mixture.transposed(1, 2))
-    let joined = perHead.reshaped([batch, count, heads * headWidth])
-    let added = output(joined)
-    return pass(.attention(layer, .output), outputNorm?(added) ?? added)
+    return added(by: perHead.reshaped([batch, count, heads * headWidth]), layer, pass)
+  }
+
+  package func maps(_ positions: Positions) -> AttentionMaps? {
+    func part(_ start: Int, _ count: Int) -> Linear {
+      let rows = start * headWidth..<(start + count) * headWidth
+      return Linear(
+        weight: input.weight.slice(rows, along: 0), bias: input.bias?.slice(rows, along: 0))
+    }
+    let mask = positions.mask(window: window)
+    return AttentionMaps(
+      query: part(0, heads), key: part(heads, keyValueHeads),
+      value: part(heads + keyValueHeads, keyValueHeads), heads: heads,
+      keyValueHeads: keyValueHeads, headWidth: headWidth, headNorms: headNorms,
+      angles: rotary.map(positions.angles(for:)), scale: scoreScale, softCap: softCap,
+      added: bias.map { positions.bias($0) + mask } ?? mask)
   }
 
   /// Queries and keys, normalised and rotated: together where one step serves both.
@@ -109,17 +122,17 @@ package struct Attention: AttentionBranch {
 /// A norm of queries or keys.
 package struct HeadNorm {
   /// What is normalised together.
-  enum Span {
+  package enum Span {
     /// Each head's own vector (Qwen 3, Gemma 3).
     case head
     /// All heads' vectors, joined (OLMo 2).
     case all
   }
 
-  var norm: Norm
-  var span: Span = .head
+  package var norm: Norm
+  package var span: Span = .head
   /// A scale of each head's own, where the family has one (StableLM 2 12B): [heads, headWidth].
-  var scale: Tensor?
+  package var scale: Tensor?
 
   /// Normalises [batch, position, heads, headWidth].
   func callAsFunction(_ x: Tensor) -> Tensor {

@@ -22,6 +22,10 @@ package protocol Block {
 
   /// What it is, for people.
   var facts: BlockFacts { get }
+
+  /// The block in two, cut at the heads' mixes; nil where it has none, or more than attention carries between
+  /// tokens.
+  func halves(at layer: Int, _ positions: Positions) -> BlockHalves?
 }
 
 /// A block's attention: what it adds to the residual stream, and where it is seen.
@@ -41,10 +45,19 @@ package protocol AttentionBranch {
   var rotary: RotaryEmbedding? { get }
   /// What it is, for people.
   var facts: AttentionFacts { get }
+  /// Its maps of single tokens; nil where its scores are of another kind than products of queries and keys.
+  func maps(_ positions: Positions) -> AttentionMaps?
 }
 
 extension AttentionBranch {
   package var rotary: RotaryEmbedding? { nil }
+  package func maps(_ positions: Positions) -> AttentionMaps? { nil }
+
+  /// What the heads' mixes, joined, [batch, position, heads · headWidth], add to the residual stream.
+  func added(by joined: Tensor, _ layer: Int, _ pass: Pass) -> Tensor {
+    let branch = output(joined)
+    return pass(.attention(layer, .output), outputNorm?(branch) ?? branch)
+  }
 }
 
 /// A block's feed-forward network: what it adds to the residual stream, and where it is seen.
@@ -62,6 +75,7 @@ package protocol FeedForwardBranch {
 
 extension Block {
   package var rotary: RotaryEmbedding? { nil }
+  package func halves(at layer: Int, _ positions: Positions) -> BlockHalves? { nil }
 
   /// Sites of a block with these branches that shows the residual stream at these moments.
   func sites(

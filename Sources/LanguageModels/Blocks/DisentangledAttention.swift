@@ -67,8 +67,7 @@ package struct DisentangledAttention: AttentionBranch {
     }
     // [batch, position, heads, headWidth]
     let perHead = pass(.attention(layer, .heads), mixture.transposed(1, 2))
-    let branch = output(perHead.reshaped([batch, count, heads * headWidth]))
-    return pass(.attention(layer, .output), outputNorm?(branch) ?? branch)
+    return self.added(by: perHead.reshaped([batch, count, heads * headWidth]), layer, pass)
   }
 
   /// The terms that depend on distance, of queries and keys [batch, heads, position, headWidth]:

@@ -23,6 +23,13 @@ package struct ParallelBlock: Block {
     return pass(.residual(layer, .after), before + attended + fed)
   }
 
+  package func halves(at layer: Int, _ positions: Positions) -> BlockHalves? {
+    BlockHalves(norm: attentionNorm, attention: attention.maps(positions)) { joined, before in
+      before + attention.added(by: joined, layer, .plain)
+        + feedForward((feedForwardNorm ?? attentionNorm)(before), layer, .plain)
+    }
+  }
+
   package func sites(at layer: Int) -> Set<Site> {
     sites(at: layer, [.before, .after], attention, feedForward)
   }

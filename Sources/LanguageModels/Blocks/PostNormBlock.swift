@@ -17,11 +17,21 @@ package struct PostNormBlock: Block {
     _ x: Tensor, _ layer: Int, _ positions: Positions, _ cache: KeyValueCache?, _ pass: Pass
   ) -> Tensor {
     let before = pass(.residual(layer, .before), x)
-    let middle = pass(
-      .residual(layer, .middle),
-      attentionNorm(before + attention(before, layer, positions, cache, pass)))
-    return pass(
-      .residual(layer, .after), feedForwardNorm(middle + feedForward(middle, layer, pass)))
+    return fed(
+      pass(
+        .residual(layer, .middle),
+        attentionNorm(before + attention(before, layer, positions, cache, pass))), layer, pass)
+  }
+
+  private func fed(_ middle: Tensor, _ layer: Int, _ pass: Pass) -> Tensor {
+    pass(.residual(layer, .after), feedForwardNorm(middle + feedForward(middle, layer, pass)))
+  }
+
+  package func halves(at layer: Int, _ positions: Positions) -> BlockHalves? {
+    BlockHalves(
+      norm: nil, attention: attention.maps(positions),
+      middle: { attentionNorm($1 + attention.added(by: $0, layer, .plain)) },
+      after: { fed($0, layer, .plain) })
   }
 
   package func sites(at layer: Int) -> Set<Site> {

@@ -19,11 +19,21 @@ package struct PreNormBlock: Block {
   ) -> Tensor {
     let before = pass(.residual(layer, .before), x)
     let seen = attentionNorm?(before) ?? before
-    let middle = pass(
-      .residual(layer, .middle), before + attention(seen, layer, positions, cache, pass))
-    return pass(
+    return fed(
+      pass(.residual(layer, .middle), before + attention(seen, layer, positions, cache, pass)),
+      layer, pass)
+  }
+
+  private func fed(_ middle: Tensor, _ layer: Int, _ pass: Pass) -> Tensor {
+    pass(
       .residual(layer, .after),
       middle + feedForward(feedForwardNorm?(middle) ?? middle, layer, pass))
+  }
+
+  package func halves(at layer: Int, _ positions: Positions) -> BlockHalves? {
+    BlockHalves(
+      norm: attentionNorm, attention: attention.maps(positions),
+      middle: { $1 + attention.added(by: $0, layer, .plain) }, after: { fed($0, layer, .plain) })
   }
 
   package func sites(at layer: Int) -> Set<Site> {

@@ -1,0 +1,131 @@
+internal import LanguageModels
+internal import Results
+internal import Tensors
+
+// z → u: how much each source moves what head h mixes at target j,
+//
+//     A[i, j, h] = ⟨x_i − b_i, ∫₀¹ ∂S_jh/∂x_i da⟩,    S_jh(a) = ‖u_jh(a) − u_jh(0)‖
+//
+// one number S for each target and head. ∂S/∂u is the direction of u(a) − u(0), so all targets and heads take
+// one state of attention a node.
+
+/// The map z → u of one layer.
+struct AttentionFlow {
+  let setting: FlowSetting
+
+  init(_ setting: FlowSetting) { self.setting = setting }
+
+  func map() throws -> FlowMap {
+    let baseline = setting.request.options.attentionBaseline
+    switch baseline {
+    case .zero: return try map(isITB: false)
+    case .itb: return try map(isITB: true)
+    case .itbMapRatio:
+      var flow = try map(isITB: true)
+      flow.give(try mapShares(), setting.targets)
+      return flow
+    case .itbZeroRatio:
+      var flow = try map(isITB: true)
+      let zero = try map(isITB: false)
+      flow.give(zeroRatioShares(zero.array, targets: setting.targets), setting.targets)
+      flow.join(zero)
+      return flow
+    }
+  }
+
+  /// The attention of each target to itself, as shares: axes target, head.
+  private func mapShares() throws -> AxisArray {
+    var pattern: Tensor?
+    _ = setting.route(
+      setting.stream.reshaped([1] + setting.stream.shape),
+      Pass(sites: [.attention(setting.layer, .pattern)]) { _, value in
+        pattern = value
+        return value
+      })
+    let values = try pattern?.to(.float64).values() ?? []
+    let (tokens, heads) = (setting.tokens, setting.request.heads)
+    let shares = setting.targets.flatMap { target in
+      heads.map { head in
+        mapRatioShare(values[(head * tokens + target) * tokens + target])
+      }
+    }
+    return AxisArray(
+      axes: ["target", "head"], shape: [setting.targets.count, heads.count], values: shares)
+  }
+
+  private func map(isITB: Bool) throws -> FlowMap {
+    let (tokens, heads, shown) = (setting.tokens, setting.heads, setting.request.heads)
+    let width = (setting.flow.mixes[setting.layer]?.size(1) ?? 0) / heads
+    // [heads, targets, headWidth]
+    let ends = setting.flow.mixes[setting.layer].map {
+      $0.selecting(setting.targets, along: 0).reshaped([setting.targets.count, heads, width])
+        .transposed(0, 1)
+    }
+    guard let ends else { preconditionFailure("heads were checked for") }
+    let starts = try start(isITB: isITB)
+    let whole = ends - starts
+    // [targets][heads]
+    let totals = try whole.transposed(0, 1).contiguous.lengths()
+
+    func error(_ place: Int, _ values: [Double]) -> Double {
+      shown.map { head in
+        let sum = values[head * tokens..<(head + 1) * tokens].reduce(0, +)
+        return completenessError(sum, totals[place * heads + head])
+      }.max() ?? 0
+    }
+    let integrals = try setting.request.options.quadrature.integrate(
+      setting.targets.count, slowStart: !isITB,
+      estimate: { places, nodes in
+        try estimate(places, nodes, isITB: isITB, starts: starts, whole: whole)
+      }, error: error)
+
+    let columns = integrals.map(\.values)
+    var flow = FlowMap(
+      array: AxisArray(axes: ["source", "target", "head"], tokens, columns.count, shown.count) {
+        columns[$1][shown[$2] * tokens + $0]
+      },
+      totals: AxisArray(axes: ["target", "head"], columns.count, shown.count) {
+        totals[$0 * heads + shown[$1]]
+      }, integrals, targets: setting.targets)
+    flow.completenessError = AxisArray(axes: ["target", "head"], columns.count, shown.count) {
+      place, head in
+      let own = columns[place][shown[head] * tokens..<(shown[head] + 1) * tokens]
+      return completenessError(own.reduce(0, +), totals[place * heads + shown[head]])
+    }
+    return flow
+  }
+
+  /// u(0): [heads, targets, headWidth].
+  private func start(isITB: Bool) throws -> Tensor {
+    if let projections = setting.projections {
+      let mixes = setting.path(isITB, projections, setting.targets).state(at: [0]).mixes
+      return mixes.reshaped(Array(mixes.shape.dropFirst()))
+    }
+    return SeamGradient(setting, isITB: isITB).start(setting.targets).transposed(0, 1)
+  }
+
+  /// For each target, [head][source].
+  private func estimate(
+    _ places: [Int], _ nodes: PathNodes, isITB: Bool, starts: Tensor, whole: Tensor
+  ) throws -> [[Double]] {
+    guard let projections = setting.projections else {
+      return try SeamGradient(setting, isITB: isITB).attention(
+        places, nodes, starts: starts, whole: whole)
+    }
+    return try setting.gather(places, nodes, size: setting.heads * setting.tokens) {
+      targets, places in
+      (
+        path: setting.path(isITB, projections, targets), own: setting.own(targets),
+        start: starts.selecting(places, along: 1),
+        end: whole.selecting(places, along: 1).directions
+      )
+    } _: { shared, part in
+      let state = shared.path.state(at: part.places)
+      let g = setting.usesLength ? (state.mixes - shared.start).directions : shared.end
+      var sum = setting.weighed(state.contributions(of: g, own: shared.own), part.weights)
+      // Under ITB the target does not move: its own term is ⟨0, …⟩.
+      if isITB { sum = sum * (-shared.own + 1) }
+      return sum.transposed(0, 1).contiguous
+    }
+  }
+}

@@ -1,0 +1,70 @@
+internal import Tensors
+
+// Integrated gradients need, at each node of a path, ⟨∂S/∂x_i, dx_i/da⟩ for every source i. With S a function
+// of head h's mix u_j = Σ_i α_ji v_i at target j, and g_j = ∂S/∂u_j, that is ⟨g_j, du_j⟩ with only source i moving:
+//
+//     p_ji = ⟨g_j, v_i⟩
+//     e_ji = α_ji (p_ji − Σ_m α_jm p_jm)                            ∂S/∂s_ji, through the softmax
+//     i → j:   α_ji ⟨g_j, v̇_i⟩ + e_ji ṡᵏ_ji + δ_ij Σ_m e_jm ṡ^q_jm
+//
+// with v̇ the values' derivative along the path and ṡᵏ, ṡ^q those of the scores through key and query. No
+// product with a weight matrix is left in it: projections are made once, of what the path is between, and
+// every node is a matter of T² numbers a head. Two kinds of path differ in how v and s move: each token by
+// itself (`TokenPath`), or all of them away from the target (`TargetPath`).
+
+/// Attention along a path, for some targets.
+protocol AttentionPath {
+  /// Attention at nodes of the path.
+  func state(at nodes: [Double]) -> AttentionState
+}
+
+/// Attention at some nodes of a path: rows are targets.
+struct AttentionState {
+  /// α: [nodes, heads, targets, sources].
+  var pattern: Tensor
+  /// u: [nodes, heads, targets, headWidth].
+  var mixes: Tensor
+  /// ṡᵏ: [nodes, heads, targets, sources].
+  var keySlope: Tensor
+  /// ṡ^q, where queries move: [nodes, heads, targets, sources].
+  var querySlope: Tensor?
+  /// From g, [nodes, heads, targets, headWidth]: p up to a constant of each row, and ⟨g, v̇⟩, both
+  /// [nodes, heads, targets, sources].
+  var pull: (_ g: Tensor) -> (values: Tensor, slopes: Tensor)
+
+  /// What each source contributes at each node: [nodes, heads, targets, sources].
+  ///
+  /// - Parameters:
+  ///   - g: ∂S/∂u: [nodes, heads, targets, headWidth].
+  ///   - own: 1 where a source is the row's own target, else 0: [targets, sources].
+  func contributions(of g: Tensor, own: Tensor) -> Tensor {
+    let (p, slopes) = pull(g)
+    let e = pattern * (p - (pattern * p).sum(along: -1, keepingDimension: true))
+    let moved = pattern * slopes + e * keySlope
+    guard let querySlope else { return moved }
+    return moved + (e * querySlope).sum(along: -1, keepingDimension: true) * own
+  }
+}
+
+extension AttentionState {
+  /// A softmax of capped scores with its slopes: κ tanh(s/κ) moves 1 − tanh²(s/κ) times as fast as s.
+  init(
+    scores: Tensor, keySlope: Tensor, querySlope: Tensor? = nil, softCap: Double?, added: Tensor,
+    mixes: (_ pattern: Tensor) -> Tensor,
+    pull: @escaping (_ g: Tensor) -> (values: Tensor, slopes: Tensor)
+  ) {
+    guard let softCap else {
+      let pattern = (scores + added).softmax(along: -1)
+      self.init(
+        pattern: pattern, mixes: mixes(pattern), keySlope: keySlope, querySlope: querySlope,
+        pull: pull)
+      return
+    }
+    let bent = (scores * (1 / softCap)).tanh
+    let slope = -(bent * bent) + 1
+    let pattern = (bent * softCap + added).softmax(along: -1)
+    self.init(
+      pattern: pattern, mixes: mixes(pattern), keySlope: keySlope * slope,
+      querySlope: querySlope.map { $0 * slope }, pull: pull)
+  }
+}

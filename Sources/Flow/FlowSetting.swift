@@ -1,0 +1,142 @@
+internal import LanguageModels
+internal import Results
+internal import Tensors
+
+/// What the maps of one layer share: its two halves, what enters and leaves them, and who receives.
+struct FlowSetting {
+  let flow: TokenFlow
+  let layer: Int
+  let request: FlowRequest
+  /// The block by way of its sites.
+  let route: BlockRoute
+  /// The block cut at its heads' mixes, where it can be.
+  let halves: BlockHalves?
+  /// What attention's closed forms start from, where it has any.
+  let projections: TokenProjections?
+
+  init(_ flow: TokenFlow, _ layer: Int, _ request: FlowRequest) {
+    self.flow = flow
+    self.layer = layer
+    self.request = request
+    route = BlockRoute(
+      model: flow.model, layer: layer, positions: flow.positions, type: flow.type)
+    let usesClosedForms = request.options.route == .closedForms
+    halves =
+      usesClosedForms ? (flow.model as? Transformer)?.halves(of: layer, flow.positions) : nil
+    let stream = flow.streams[layer]
+    projections = halves.flatMap { halves in
+      halves.attention.map { TokenProjections(stream, $0, halves.norm) }
+    }
+  }
+
+  var stream: Tensor { flow.streams[layer] }
+  var after: Tensor { flow.streams[layer + 1] }
+  var tokens: Int { flow.ids.count }
+  var heads: Int { flow.model.shape.heads }
+  var type: ScalarType { flow.type }
+  var targets: [Int] { request.targets }
+  var usesLength: Bool { request.options.scalarisation == .length }
+
+  /// What every target starts from in each of so many rows: the target's own vector for each token,
+  /// [targets, tokens, width].
+  func uniform(_ targets: [Int]) -> Tensor {
+    let width = stream.size(1)
+    return stream.selecting(targets, along: 0).reshaped([targets.count, 1, width])
+      .expanded([targets.count, tokens, width])
+  }
+
+  /// The flows asked for.
+  func flows() throws -> FlowLayer {
+    let options = request.options
+    var made = FlowLayer(
+      layer: layer,
+      baseline: FlowBaselineNames(attention: nil, feedForward: nil, layer: nil))
+    if options.granularities.contains(.attention) {
+      made.baseline.attention = options.attentionBaseline.rawValue
+      made.attentionFlow = try AttentionFlow(self).map()
+    }
+    if options.granularities.contains(.feedForward) {
+      made.baseline.feedForward = options.feedForwardBaseline.rawValue
+      made.feedForwardFlow = try FeedForwardFlow(self).map()
+    }
+    if options.granularities.contains(.layer) {
+      made.baseline.layer = options.layerBaseline.rawValue
+      (made.layerFlow, made.heads) = try LayerFlow(self).maps()
+    }
+    return made
+  }
+
+  /// The path of attention for some targets.
+  func path(_ isITB: Bool, _ projections: TokenProjections, _ targets: [Int]) -> any AttentionPath {
+    isITB
+      ? TargetPath(projections, targets: targets) : TokenPath(projections, targets: targets)
+  }
+
+  /// 1 where a source is the row's own target: [targets, sources].
+  func own(_ targets: [Int]) -> Tensor {
+    var values = [Double](repeating: 0, count: targets.count * tokens)
+    for (row, target) in targets.enumerated() { values[row * tokens + target] = 1 }
+    return Tensor(values, [targets.count, tokens], type, on: stream.device)
+  }
+
+  /// Divides targets and nodes so that none of what is computed together is too large, and gathers one list
+  /// a target: the sum over nodes of what `body` gives, [targets, numbers].
+  ///
+  /// - Parameters:
+  ///   - targets: places among the targets.
+  ///   - nodes: the rule.
+  ///   - size: numbers a target and node.
+  ///   - prepare: what a group of targets shares for all nodes, from their positions.
+  ///   - body: the weighted sum over some nodes.
+  func gather<Shared>(
+    _ places: [Int], _ nodes: PathNodes, size: Int,
+    prepare: (_ targets: [Int], _ places: [Int]) -> Shared,
+    _ body: (Shared, PathNodes) -> Tensor
+  ) throws -> [[Double]] {
+    let most = request.options.numbersAtOnce
+    let rowsAtOnce = max(1, min(places.count, most / max(1, size)))
+    let nodesAtOnce = max(1, most / max(1, size * rowsAtOnce))
+    var lists: [[Double]] = []
+    for start in stride(from: 0, to: places.count, by: rowsAtOnce) {
+      let some = Array(places[start..<min(start + rowsAtOnce, places.count)])
+      let shared = prepare(some.map { targets[$0] }, some)
+      var sum: Tensor?
+      for part in nodes.chunks(of: nodesAtOnce) {
+        let made = body(shared, part)
+        sum = sum.map { $0 + made } ?? made
+      }
+      guard let values = try sum?.values() else { continue }
+      guard values.allSatisfy(\.isFinite) else { throw FlowError.notFinite(layer: layer) }
+      let length = values.count / some.count
+      lists += some.indices.map { Array(values[$0 * length..<($0 + 1) * length]) }
+    }
+    return lists
+  }
+
+  /// Σ_n w_n x_n of [nodes, ...].
+  func weighed(_ x: Tensor, _ weights: [Double]) -> Tensor {
+    let rest = Array(x.shape.dropFirst())
+    return Tensor(weights, [1, weights.count], x.type, on: x.device)
+      .matmul(x.reshaped([weights.count, rest.reduce(1, *)])).reshaped(rest)
+  }
+}
+
+extension Tensor {
+  /// Each vector of the last dimension at length 1; 0 stays 0, as the gradient of ‖x‖ does in the field's
+  /// libraries.
+  var directions: Tensor {
+    let square = (self * self).sum(along: -1, keepingDimension: true)
+    return self * (square + 1e-36).reciprocalSquareRoot
+  }
+
+  /// The lengths of the last dimension's vectors.
+  func lengths() throws -> [Double] {
+    try (self.to(.float64) * self.to(.float64)).sum(along: -1).values().map { $0.squareRoot() }
+  }
+}
+
+/// |found − wanted| / wanted; as it is where nothing is wanted.
+func completenessError(_ found: Double, _ wanted: Double) -> Double {
+  let miss = abs(found - wanted)
+  return wanted > 1e-8 ? miss / wanted : miss
+}
