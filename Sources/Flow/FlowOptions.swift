@@ -96,7 +96,7 @@ public struct FlowOptions: Sendable {
   /// Whether a layer's map is also split by head.
   public var splitsHeads = true
   /// By which formulas.
-  package var route: FlowRoute = .closedForms
+  package var formulas: FlowFormulas = .closed
   /// How many numbers an intermediate result may have; what is computed together follows from it.
   package var numbersAtOnce = 2_000_000
 
@@ -105,9 +105,9 @@ public struct FlowOptions: Sendable {
 }
 
 /// By which formulas flows are made.
-package enum FlowRoute: Sendable {
+package enum FlowFormulas: Sendable {
   /// Closed forms where the block has any, else automatic gradients.
-  case closedForms
+  case closed
   /// Automatic gradients through the block's sites, target by target.
   case automatic
 }

@@ -20,7 +20,7 @@ struct FlowSetting {
     self.request = request
     route = BlockRoute(
       model: flow.model, layer: layer, positions: flow.positions, type: flow.type)
-    let usesClosedForms = request.options.route == .closedForms
+    let usesClosedForms = request.options.formulas == .closed
     halves =
       usesClosedForms ? (flow.model as? Transformer)?.halves(of: layer, flow.positions) : nil
     let stream = flow.streams[layer]

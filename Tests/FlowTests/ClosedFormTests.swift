@@ -49,7 +49,7 @@ struct ClosedFormTests {
         options.layers = [0, model.shape.layers - 1]
         options.targets = [0, 2, 6]
         let closed = try flow.flows(options)
-        options.route = .automatic
+        options.formulas = .automatic
         let automatic = try flow.flows(options)
         for (made, judge) in zip(closed, automatic) {
           let place = "\(name) \(made.layer) \(attention) \(layer) \(scalarisation)"
