@@ -19,8 +19,10 @@ struct JSONLayout {
   }
 
   private static let listed = ["parts", "rows", "children"].map { Array($0.utf8) }
-  private static let flat = ["values", "standard_errors", "nodes", "converged", "neurons"]
-    .map { Array($0.utf8) }
+  private static let flat = [
+    "values", "standard_errors", "nodes", "converged", "neurons", "totals", "completeness_error",
+    "self_share", "unconverged", "axes", "shape", "targets", "heads",
+  ].map { Array($0.utf8) }
 
   private var text: [UInt8] = []
   private var styles: [Style] = []
@@ -58,7 +60,9 @@ struct JSONLayout {
           continue
         }
         text.append(byte)
-        open(style(of: byte, key: json[key]))
+        // Of nested lists of numbers, one row a line.
+        let isNested = index + 1 < json.count && json[index + 1] == UInt8(ascii: "[")
+        open(style(of: byte, key: json[key], isNested: isNested))
         // A key speaks for what follows it directly, not for the elements inside that.
         key = 0..<0
       case UInt8(ascii: "}"), UInt8(ascii: "]"):
@@ -74,12 +78,14 @@ struct JSONLayout {
     }
   }
 
-  private func style(of byte: UInt8, key: ArraySlice<UInt8>) -> Style {
+  private func style(of byte: UInt8, key: ArraySlice<UInt8>, isNested: Bool) -> Style {
     let isList = byte == UInt8(ascii: "[")
     let isListed = isList && Self.listed.contains { $0.elementsEqual(key) }
     switch styles.last {
     case .open where isListed: return .lines
-    case .open: return isList && Self.flat.contains { $0.elementsEqual(key) } ? .flat : .open
+    case .open:
+      guard isList, Self.flat.contains(where: { $0.elementsEqual(key) }) else { return .open }
+      return isNested ? .lines : .flat
     case .lines: return isList ? .flat : .inline
     case .inline: return isListed ? .lines : .flat
     case .flat: return .flat

@@ -152,3 +152,31 @@ extension ResultsError {
         + "does not know. Use the version that wrote it, or write it again.")
   }
 }
+
+/// Sentences about flows and their arrays.
+extension ResultsError {
+  static func noArray(_ tensor: String, of path: String) -> ResultsError {
+    ResultsError(
+      code: .malformed,
+      message: "The file of arrays has no '\(printable(tensor))', which '\(path)' of this result "
+        + "names. Keep both files of one run together, or write them again.")
+  }
+
+  static func arraySize(
+    _ tensor: String, _ count: Int, shape: [Int], of path: String
+  ) -> ResultsError {
+    let extents = shape.map(String.init).joined(separator: " × ")
+    return ResultsError(
+      code: .malformed,
+      message: "'\(printable(tensor))' in the file of arrays has \(count) numbers, and '\(path)' of "
+        + "this result wants \(extents). Keep both files of one run together, or write them again.")
+  }
+
+  static func axes(_ path: String, _ axes: [String], wanted: [String]) -> ResultsError {
+    func list(_ names: [String]) -> String { printable(names.joined(separator: ", ")) }
+    return ResultsError(
+      code: .malformed,
+      message: "'\(path)' of this result is '\(list(axes))', where '\(list(wanted))' is wanted. "
+        + "It is damaged or not from Telescope; write it again.")
+  }
+}

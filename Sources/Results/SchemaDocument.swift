@@ -28,11 +28,15 @@ extension SchemaDocument {
   /// - Returns: UTF-8 text.
   /// - Throws: ``ResultsError`` that names the first number that is NaN or infinite.
   public func encoded(reproducible: Bool = false, indented: Bool = true) throws -> Data {
+    try encoded(reproducible, indented ? .prettyPrinted : [])
+  }
+
+  /// The result as JSON in the encoder's own layout.
+  func encoded(_ reproducible: Bool, _ layout: JSONEncoder.OutputFormatting) throws -> Data {
     var result = self
     if reproducible { result.timingsMs = nil }
     let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    if indented { encoder.outputFormatting.insert(.prettyPrinted) }
+    encoder.outputFormatting = layout.union([.sortedKeys, .withoutEscapingSlashes])
     do {
       var data = try encoder.encode(result)
       data.append(UInt8(ascii: "\n"))

@@ -1,0 +1,50 @@
+import Foundation
+public import Results
+
+extension FlowReport {
+  /// The flows as one HTML page that needs nothing else: no network, no other file.
+  ///
+  /// The result is inside the page as JSON, in `<script type="application/json" id="result">`; its
+  /// maps stand after it as little-endian float32 in base64, one element each, named as in
+  /// ``Results/FlowResult/flowArrays``, and are read when they are looked at. The page's policy
+  /// forbids every connection.
+  ///
+  /// - Throws: `ResultsError` where a number is NaN or infinite.
+  public static func html(for result: FlowResult) throws -> String {
+    let (light, arrays) = result.movingArrays(over: -1, to: "this page")
+    let text = DisplayText.visible(result.text, spaces: false)
+    let page = ReportPage.text(
+      template: PackageResources.flow_html,
+      styles: [PackageResources.viewer_css, PackageResources.flow_css],
+      scripts: [
+        PackageResources.format_js, PackageResources.flowdata_js, PackageResources.flowmaps_js,
+        PackageResources.flowpanels_js, PackageResources.flow_js,
+      ],
+      title: DisplayText.tail(text, to: 60) + " · flows", json: try light.encoded(indented: false))
+    // Base64 holds nothing that could be taken for markup, and the mark stands once, in the template.
+    let mark = "<!--numbers-->"
+    guard let place = page.range(of: mark, options: .backwards) else { return page }
+    var whole = String(page[..<place.lowerBound])
+    for array in arrays {
+      whole += "<script type=\"application/base64\" data-name=\""
+      whole += array.name.replacing("&", with: "&amp;").replacing("\"", with: "&quot;")
+        .replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+      whole += "\">" + (try numbers(array)) + "</script>\n"
+    }
+    return whole + page[place.upperBound...]
+  }
+
+  private static func numbers(_ array: FlowArray) throws -> String {
+    var bytes = Data(capacity: 4 * array.values.count)
+    for value in array.values {
+      guard Float(value).isFinite else {
+        throw ResultsError(
+          code: .notFinite,
+          message: "'\(array.name)' is not a finite number, so the result cannot be written. "
+            + "The model's numbers overflowed; compute in a wider dtype.")
+      }
+      withUnsafeBytes(of: Float(value).bitPattern.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+    return bytes.base64EncodedString()
+  }
+}
