@@ -35,14 +35,7 @@ struct AttentionFlow {
 
   /// The attention of each target to itself, as shares: axes target, head.
   private func mapShares() throws -> AxisArray {
-    var pattern: Tensor?
-    _ = setting.route(
-      setting.stream.reshaped([1] + setting.stream.shape),
-      Pass(sites: [.attention(setting.layer, .pattern)]) { _, value in
-        pattern = value
-        return value
-      })
-    let values = try pattern?.to(.float64).values() ?? []
+    let values = try setting.pattern()
     let (tokens, heads) = (setting.tokens, setting.request.heads)
     let shares = setting.targets.flatMap { target in
       heads.map { head in

@@ -23,6 +23,11 @@ public enum Composition: String, Sendable, Hashable, CaseIterable {
 ///   - feedForward: M, on the axes target, head.
 /// - Returns: C, on the axes source, target.
 public func productComposition(attention: AxisArray, feedForward: AxisArray) -> AxisArray {
+  productByHead(attention: attention, feedForward: feedForward).summedOverHeads
+}
+
+/// A[i, j, h] M[j, h], each head by itself: axes source, target, head.
+public func productByHead(attention: AxisArray, feedForward: AxisArray) -> AxisArray {
   composition(attention, feedForward) { flow, _, weight, _ in flow * weight }
 }
 
@@ -37,6 +42,14 @@ public func productComposition(attention: AxisArray, feedForward: AxisArray) -> 
 ///   - targets: the position of each column.
 /// - Returns: C, on the axes source, target, each column of the sum Σ_h M.
 public func conservingComposition(
+  attention: AxisArray, feedForward: AxisArray, targets: [Int]
+) -> AxisArray {
+  conservingByHead(attention: attention, feedForward: feedForward, targets: targets)
+    .summedOverHeads
+}
+
+/// The terms of the conserving composition, each head by itself: axes source, target, head.
+public func conservingByHead(
   attention: AxisArray, feedForward: AxisArray, targets: [Int]
 ) -> AxisArray {
   composition(attention, feedForward) { flow, total, weight, place in
@@ -67,6 +80,7 @@ public func exactComposition(_ heads: FlowHeads, targets: [Int]) -> AxisArray {
   return AxisArray(axes: ["source", "target"], shape: [sources, columns], values: values)
 }
 
+/// Terms of each head: axes source, target, head.
 private func composition(
   _ attention: AxisArray, _ feedForward: AxisArray,
   _ term: (Double, Double, Double, (source: Int, target: Int)) -> Double
@@ -75,21 +89,27 @@ private func composition(
     attention.axes == ["source", "target", "head"] && feedForward.axes == ["target", "head"]
       && Array(attention.shape.dropFirst()) == feedForward.shape,
     "maps of \(attention.shape) and \(feedForward.shape)")
-  let (sources, columns, heads) = (
-    attention.shape[0], attention.shape[1], attention.shape[2]
-  )
-  var totals = [Double](repeating: 0, count: columns * heads)
-  for (index, value) in attention.values.enumerated() { totals[index % totals.count] += value }
-  var values = [Double](repeating: 0, count: sources * columns)
-  for source in 0..<sources {
-    for column in 0..<columns {
-      for head in 0..<heads {
-        let cell = column * heads + head
-        values[source * columns + column] += term(
-          attention.values[source * columns * heads + cell], totals[cell],
-          feedForward.values[cell], (source, column))
-      }
-    }
+  let heads = attention.shape[2]
+  let cells = attention.shape[1] * heads
+  var totals = [Double](repeating: 0, count: cells)
+  for (index, value) in attention.values.enumerated() { totals[index % cells] += value }
+  var made = attention
+  for (index, value) in attention.values.enumerated() {
+    let (source, cell) = index.quotientAndRemainder(dividingBy: cells)
+    made.values[index] = term(
+      value, totals[cell], feedForward.values[cell], (source, cell / heads))
   }
-  return AxisArray(axes: ["source", "target"], shape: [sources, columns], values: values)
+  return made
+}
+
+extension AxisArray {
+  /// Sums over heads: axes source, target.
+  var summedOverHeads: AxisArray {
+    let heads = shape[2]
+    return AxisArray(
+      axes: ["source", "target"], shape: [shape[0], shape[1]],
+      values: stride(from: 0, to: values.count, by: heads).map {
+        values[$0..<$0 + heads].reduce(0, +)
+      })
+  }
 }

@@ -76,6 +76,13 @@ extension FlowError {
         + "head at the published boundary; use strict.")
   }
 
+  static func noSplit(_ architecture: String, layer: Int) -> FlowError {
+    FlowError(
+      code: .usage,
+      message: "Block \(layer) of \(architecture) carries between tokens beside its heads, so what passes "
+        + "through them is not all; leave out exact.")
+  }
+
   static func notFinite(layer: Int) -> FlowError {
     FlowError(
       code: .notFinite,

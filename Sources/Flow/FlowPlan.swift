@@ -1,0 +1,327 @@
+public import Attribution
+public import LanguageModels
+public import Results
+internal import Tensors
+
+// What a person asks of a text: maps, compositions of them, and how far two routes agree. Maps that several of
+// these need are made once.
+
+/// A way to the flow from token to token, with where its paths start.
+public enum FlowWay: Sendable, Hashable {
+  /// z → z′ itself.
+  case layer(LayerBaseline)
+  /// What passes through heads on the layer's path, and beside them.
+  case exact(LayerBaseline)
+  /// The product of z → u and u → z′.
+  case product(AttentionBaseline, FeedForwardBaseline)
+  /// The product that keeps the sums of u → z′.
+  case conserving(AttentionBaseline, FeedForwardBaseline)
+
+  /// The name in results and commands: `layer:itb`, `product:itb+att-itb`.
+  public var name: String {
+    switch self {
+    case .layer(let baseline): "layer:\(baseline.rawValue)"
+    case .exact(let baseline): "exact:\(baseline.rawValue)"
+    case .product(let attention, let feedForward):
+      "product:\(attention.rawValue)+\(feedForward.rawValue)"
+    case .conserving(let attention, let feedForward):
+      "conserving:\(attention.rawValue)+\(feedForward.rawValue)"
+    }
+  }
+
+  /// Reads a name; baselines that it leaves out are the options'.
+  ///
+  /// - Parameters:
+  ///   - name: `layer`, `exact:zero`, `product`, `product:zero+att-itb`.
+  ///   - options: where the baselines are that the name leaves out.
+  /// - Returns: nil for a name that is none.
+  public init?(_ name: String, _ options: FlowOptions) {
+    let parts = name.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    let baselines = parts.count > 1 ? String(parts[1]) : nil
+    var single = options.layerBaseline
+    var pair = (options.attentionBaseline, options.feedForwardBaseline)
+    let isOfLayer = ["layer", "exact"].contains(parts[0])
+    if let baselines {
+      if isOfLayer {
+        guard let found = LayerBaseline(rawValue: baselines) else { return nil }
+        single = found
+      } else {
+        let names = baselines.split(separator: "+", omittingEmptySubsequences: false).map(
+          String.init)
+        guard names.count == 2, let attention = AttentionBaseline(rawValue: names[0]),
+          let feedForward = FeedForwardBaseline(rawValue: names[1])
+        else { return nil }
+        pair = (attention, feedForward)
+      }
+    }
+    switch parts[0] {
+    case "layer": self = .layer(single)
+    case "exact": self = .exact(single)
+    case "product": self = .product(pair.0, pair.1)
+    case "conserving": self = .conserving(pair.0, pair.1)
+    default: return nil
+    }
+  }
+}
+
+/// What is asked of a text.
+public struct FlowPlan: Sendable {
+  /// Which maps, and how.
+  public var options = FlowOptions()
+  /// Which compositions are shown.
+  public var compositions: [Composition] = []
+  /// Two ways to be compared.
+  public var compared: (FlowWay, FlowWay)?
+
+  /// Maps of layers, and no more.
+  public init() {}
+
+  /// Makes the flows of a text.
+  ///
+  /// - Parameters:
+  ///   - prompt: the text.
+  ///   - loaded: the model.
+  ///   - progress: told the share that is done.
+  /// - Returns: everything asked for; the model's hash is left to the caller.
+  /// - Throws: `FlowError` for what the model or the text does not have, `ModelError` for a text that the model
+  ///   cannot run, `EngineError` when memory runs out.
+  /// - Complexity: one forward pass, and the maps' own (`TokenFlow.flows`).
+  public func result(
+    of prompt: Explainer.Prompt, in loaded: LoadedModel, progress: (Double) -> Void = { _ in }
+  ) throws -> FlowResult {
+    let clock = ContinuousClock()
+    let start = clock.now
+    let flow = try TokenFlow(prompt.ids, in: loaded.model)
+    let request = try FlowRequest(options, flow)
+    let forward = clock.now
+    var made = try maps(of: flow, progress: progress)
+    let integrated = clock.now
+
+    var layers = made.layers
+    for composition in compositions {
+      let way: FlowWay =
+        switch composition {
+        case .product: .product(options.attentionBaseline, options.feedForwardBaseline)
+        case .conserving: .conserving(options.attentionBaseline, options.feedForwardBaseline)
+        case .exact: .exact(options.layerBaseline)
+        }
+      for (index, array) in try made.arrays(way).enumerated() {
+        layers[index].composed = (layers[index].composed ?? [:]).merging(
+          [composition.rawValue: array]) { $1 }
+      }
+    }
+    let agreement = try compared.map { try made.agreement($0, $1) }
+    let shown = layers.map { $0.showing(heads: request.heads) }
+    var result = FlowResult(
+      toolVersion: telescopeVersion, model: loaded.modelDescription,
+      device: loaded.model.device.name, text: prompt.text,
+      tokens: prompt.ids.map(loaded.describe), parameters: parameters(request), layers: shown,
+      agreement: agreement)
+    result.warnings = warnings(shown)
+    func milliseconds(_ from: ContinuousClock.Instant, _ to: ContinuousClock.Instant) -> Double {
+      (to - from) / .milliseconds(1)
+    }
+    result.timingsMs = [
+      "forward": milliseconds(start, forward), "flows": milliseconds(forward, integrated),
+      "total": milliseconds(start, clock.now),
+    ]
+    return result
+  }
+
+  private func maps(of flow: TokenFlow, progress: (Double) -> Void) throws -> MapsByBaseline {
+    // Sums over heads are over all, whatever is shown.
+    var whole = options
+    whole.heads = nil
+    let request = try FlowRequest(whole, flow)
+    return MapsByBaseline(
+      flow: flow, options: whole, request: request,
+      layers: try flow.flows(whole, progress: progress))
+  }
+
+  private func parameters(_ request: FlowRequest) -> FlowParameters {
+    let asked = options.granularities
+    let (name, tolerance, steps): (String, Double?, Int?) =
+      switch options.quadrature {
+      case .adaptive(let tolerance): ("gauss-legendre", tolerance, nil)
+      case .fixed(let nodes): ("gauss-legendre", nil, nodes)
+      case .captumTrapezoid(let steps): ("captum-trapezoid", nil, steps)
+      }
+    return FlowParameters(
+      granularity: FlowGranularity.allCases.filter(asked.contains).map(\.rawValue),
+      baseline: FlowBaselineNames(
+        attention: asked.contains(.attention) ? options.attentionBaseline.rawValue : nil,
+        feedForward: asked.contains(.feedForward) ? options.feedForwardBaseline.rawValue : nil,
+        layer: asked.contains(.layer) ? options.layerBaseline.rawValue : nil),
+      boundary: options.boundary.rawValue, scalarisation: options.scalarisation.rawValue,
+      quadrature: name, tolerance: tolerance, steps: steps, targets: request.targets,
+      heads: request.heads)
+  }
+
+  private func warnings(_ layers: [FlowLayer]) -> [String] {
+    func improper(_ map: FlowMap?) -> Int { map?.selfShare.map { improperShares($0).count } ?? 0 }
+    let outside = layers.reduce(0) { $0 + improper($1.attentionFlow) + improper($1.layerFlow) }
+    guard outside > 0 else { return [] }
+    return [
+      "\(outside) self shares of the zero baseline lie outside 0 to 1: the signs of those columns say "
+        + "nothing."
+    ]
+  }
+}
+
+extension FlowLayer {
+  /// The same with some of the heads.
+  fileprivate func showing(heads: [Int]) -> FlowLayer {
+    func chosen(_ array: AxisArray) -> AxisArray {
+      guard array.axes.last == "head", array.shape.last != heads.count else { return array }
+      let count = array.shape[array.shape.count - 1]
+      return AxisArray(
+        axes: array.axes, shape: array.shape.dropLast() + [heads.count],
+        values: stride(from: 0, to: array.values.count, by: count).flatMap { start in
+          heads.map { array.values[start + $0] }
+        })
+    }
+    func chosen(_ map: FlowMap?) -> FlowMap? {
+      guard var map else { return nil }
+      map.array = chosen(map.array)
+      map.totals = chosen(map.totals)
+      map.completenessError = chosen(map.completenessError)
+      map.selfShare = map.selfShare.map(chosen)
+      return map
+    }
+    var layer = self
+    layer.attentionFlow = chosen(attentionFlow)
+    layer.feedForwardFlow = chosen(feedForwardFlow)
+    layer.layerFlow = chosen(layerFlow)
+    if let through = self.heads {
+      layer.heads = FlowHeads(
+        conductance: chosen(through.conductance), residual: through.residual)
+    }
+    return layer
+  }
+}
+
+/// A text's maps by where their paths start, made when they are first asked for.
+private struct MapsByBaseline {
+  let flow: TokenFlow
+  let options: FlowOptions
+  let request: FlowRequest
+  let layers: [FlowLayer]
+  private var others: [FlowWay: [FlowLayer]] = [:]
+
+  init(flow: TokenFlow, options: FlowOptions, request: FlowRequest, layers: [FlowLayer]) {
+    self.flow = flow
+    self.options = options
+    self.request = request
+    self.layers = layers
+  }
+
+  /// The flow from token to token by a way: one array a layer, axes source, target.
+  mutating func arrays(_ way: FlowWay) throws -> [AxisArray] {
+    let layers = try maps(way)
+    switch way {
+    case .layer: return layers.compactMap { $0.layerFlow?.array }
+    case .exact:
+      return try layers.map { layer in
+        guard let heads = layer.heads else {
+          throw FlowError.noSplit(flow.model.shape.architecture, layer: layer.layer)
+        }
+        return exactComposition(heads, targets: request.targets)
+      }
+    case .product, .conserving:
+      return try byHead(way).map(\.summedOverHeads)
+    }
+  }
+
+  /// The same by head: axes source, target, head; nil for a way that has no heads.
+  private mutating func byHead(_ way: FlowWay) throws -> [AxisArray] {
+    let layers = try maps(way)
+    return layers.compactMap { layer in
+      guard let attention = layer.attentionFlow?.array,
+        let feedForward = layer.feedForwardFlow?.array
+      else { return layer.heads?.conductance }
+      if case .product = way {
+        return productByHead(attention: attention, feedForward: feedForward)
+      }
+      return conservingByHead(
+        attention: attention, feedForward: feedForward, targets: request.targets)
+    }
+  }
+
+  /// Layers with the maps that a way needs.
+  private mutating func maps(_ way: FlowWay) throws -> [FlowLayer] {
+    var needed = options
+    switch way {
+    case .layer(let baseline), .exact(let baseline):
+      if options.granularities.contains(.layer), options.layerBaseline == baseline { return layers }
+      needed.granularities = [.layer]
+      needed.layerBaseline = baseline
+    case .product(let attention, let feedForward), .conserving(let attention, let feedForward):
+      if options.granularities.isSuperset(of: [.attention, .feedForward]),
+        options.attentionBaseline == attention, options.feedForwardBaseline == feedForward
+      {
+        return layers
+      }
+      needed.granularities = [.attention, .feedForward]
+      needed.attentionBaseline = attention
+      needed.feedForwardBaseline = feedForward
+    }
+    // A product and its conserving form share their maps, and so do a layer's map and its heads.
+    let key: FlowWay =
+      switch way {
+      case .exact(let baseline): .layer(baseline)
+      case .conserving(let attention, let feedForward): .product(attention, feedForward)
+      default: way
+      }
+    if let known = others[key] { return known }
+    let made = try flow.flows(needed)
+    others[key] = made
+    return made
+  }
+
+  /// How far two ways agree.
+  mutating func agreement(_ first: FlowWay, _ second: FlowWay) throws -> [FlowAgreement] {
+    let numbers = layers.map(\.layer)
+    let frame = AgreementFrame(
+      layers: numbers, targets: request.targets, heads: request.heads,
+      visibility: numbers.map(flow.visibility))
+    let baseline: LayerBaseline =
+      switch first {
+      case .layer(let baseline), .exact(let baseline): baseline
+      case .product(let attention, _), .conserving(let attention, _):
+        attention == .zero ? .zero : .itb
+      }
+    let hasPatterns = numbers.allSatisfy { flow.mixes[$0] != nil }
+    let attention =
+      hasPatterns
+      ? FlowRoute(
+        "attention",
+        try numbers.map { try flow.attentionWeights($0, targets: request.targets) }, in: frame)
+      : nil
+    let change = FlowRoute(
+      "change",
+      try numbers.map { try flow.changes($0, from: baseline, targets: request.targets) },
+      in: frame)
+    func compared(_ a: [AxisArray], _ b: [AxisArray]) -> [FlowAgreement] {
+      flowAgreement(
+        of: FlowRoute(first.name, a, in: frame), with: FlowRoute(second.name, b, in: frame),
+        attention: attention, change: change)
+    }
+    let sums = compared(try arrays(first), try arrays(second))
+    guard first.hasHeads, second.hasHeads else { return sums }
+    // What passes beside heads is no head's, so that sums are compared by themselves.
+    let heads = compared(try byHead(first), try byHead(second)).filter { $0.head != nil }
+    return sums.dropLast() + heads + sums.suffix(1)
+  }
+}
+
+extension FlowWay {
+  fileprivate var hasHeads: Bool { if case .layer = self { false } else { true } }
+}
+
+extension TokenFlow {
+  /// Which sources a target sees in a block.
+  func visibility(_ layer: Int) -> SourceVisibility {
+    let facts = (model as? Transformer)?.blocks[layer].facts
+    return SourceVisibility(isCausal: model.isCausal, window: facts?.attention?.window)
+  }
+}
