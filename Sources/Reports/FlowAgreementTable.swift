@@ -64,7 +64,7 @@ struct FlowAgreementTable {
         })
       lines += table.lines(style: style, indent: 2)
     }
-    let published = entry.published
+    guard let published = entry.published else { return lines }
     let words = style.glyphs.words
     func pair(_ mean: Double, _ deviation: Double) -> String {
       words(Quantity.fixed(mean, 4, signed: false) + " ± " + Quantity.fixed(deviation, 4, signed: false))
@@ -75,9 +75,11 @@ struct FlowAgreementTable {
         "L2 " + pair(published.l2Mean, published.l2Deviation),
         "correlation " + pair(published.correlationMean, published.correlationDeviation),
       ]
-        + entry.nulls.map {
-          "null \(TerminalReport.shown($0.name, style: style)) L2 "
-            + words(Quantity.fixed($0.published.l2Mean, 4, signed: false))
+        + entry.nulls.compactMap { null in
+          null.published.map {
+            "null \(TerminalReport.shown(null.name, style: style)) L2 "
+              + words(Quantity.fixed($0.l2Mean, 4, signed: false))
+          }
         }, by: style.glyphs.dot, to: style.width, indent: "    "
     ).map { TerminalLine($0, .quiet) }
     return lines

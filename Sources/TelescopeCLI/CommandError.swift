@@ -44,6 +44,8 @@ struct CommandError: Error {
         .usage: .usage, .notFinite: .badData, .memory: .unavailable,
       ]
       self.init(codes[error.code] ?? .internalError, error.message)
+    case let error as FlowError:
+      self.init(error.code == .usage ? .usage : .badData, error.message)
     case let error as LensError:
       let codes: [LensError.Code: Code] = [
         .usage: .usage, .badData: .badData, .notFinite: .badData, .memory: .unavailable,

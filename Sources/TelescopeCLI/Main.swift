@@ -46,6 +46,8 @@ struct Main {
       try DirectLogitCommand.run(Array(words.dropFirst()))
     case "compare":
       try CompareCommand.run(Array(words.dropFirst()))
+    case "flow":
+      try FlowCommand.run(Array(words.dropFirst()))
     case "inspect":
       try InspectCommand.run(Array(words.dropFirst()))
     case "verify":
@@ -63,7 +65,7 @@ struct Main {
       throw CommandError(
         .usage,
         "Unknown command '\(word)'; the commands are: explain, aggregate, lens, dla, compare, "
-          + "inspect, verify, capture, model. See telescope --help.")
+          + "flow, inspect, verify, capture, model. See telescope --help.")
     }
   }
 
@@ -77,6 +79,7 @@ struct Main {
            telescope lens show|train|means [options]
            telescope dla [options] "prompt"
            telescope compare [options] "prompt"
+           telescope flow [options] "text"
            telescope inspect [options] [MODEL]
            telescope verify [options] [MODEL]
            telescope capture [options] --sites NAMES -o FILE "text"
@@ -87,6 +90,7 @@ struct Main {
       lens        read every layer's state as if it were the last (logit lens, tuned lens)
       dla         split the logit of each token over everything that wrote it
       compare     several methods side by side, layer by layer
+      flow        which token feeds which, inside one layer (LIG)
       inspect     what a model is: sizes, wiring, sites, and which methods work
       verify      what must hold of every model, tried on this one
       capture     write what a forward pass shows as safetensors
