@@ -48,15 +48,7 @@ struct AttentionFlow {
 
   private func map(isITB: Bool) throws -> FlowMap {
     let (tokens, heads, shown) = (setting.tokens, setting.heads, setting.request.heads)
-    let width = (setting.flow.mixes[setting.layer]?.size(1) ?? 0) / heads
-    // [heads, targets, headWidth]
-    let ends = setting.flow.mixes[setting.layer].map {
-      $0.selecting(setting.targets, along: 0).reshaped([setting.targets.count, heads, width])
-        .transposed(0, 1)
-    }
-    guard let ends else { preconditionFailure("heads were checked for") }
-    let starts = try start(isITB: isITB)
-    let whole = ends - starts
+    let (starts, whole) = ends(isITB: isITB)
     // [targets][heads]
     let totals = try whole.transposed(0, 1).contiguous.lengths()
 
@@ -88,13 +80,19 @@ struct AttentionFlow {
     return flow
   }
 
-  /// u(0): [heads, targets, headWidth].
-  private func start(isITB: Bool) throws -> Tensor {
+  /// u(0) and u(1) − u(0): [heads, targets, headWidth] each.
+  private func ends(isITB: Bool) -> (start: Tensor, change: Tensor) {
     if let projections = setting.projections {
-      let mixes = setting.path(isITB, projections, setting.targets).state(at: [0]).mixes
-      return mixes.reshaped(Array(mixes.shape.dropFirst()))
+      let path = setting.path(isITB, projections, setting.targets)
+      return (path.start, path.change)
     }
-    return SeamGradient(setting, isITB: isITB).start(setting.targets).transposed(0, 1)
+    guard let mixes = setting.flow.mixes[setting.layer] else {
+      preconditionFailure("heads were checked for")
+    }
+    let start = SeamGradient(setting, isITB: isITB).start(setting.targets).transposed(0, 1)
+    let end = mixes.selecting(setting.targets, along: 0)
+      .reshaped([setting.targets.count, setting.heads, start.size(2)]).transposed(0, 1)
+    return (start, end - start)
   }
 
   /// For each target, [head][source].
@@ -108,13 +106,13 @@ struct AttentionFlow {
     return try setting.gather(places, nodes, size: setting.heads * setting.tokens) {
       targets, places in
       (
-        path: setting.path(isITB, projections, targets), own: setting.own(targets),
-        start: starts.selecting(places, along: 1),
+        path: setting.path(isITB, projections, targets),
+        own: projections.ownPlaces(targets),
         end: whole.selecting(places, along: 1).directions
       )
     } _: { shared, part in
       let state = shared.path.state(at: part.places)
-      let g = setting.usesLength ? (state.mixes - shared.start).directions : shared.end
+      let g = setting.usesLength ? state.change.directions : shared.end
       var sum = setting.weighed(state.contributions(of: g, own: shared.own), part.weights)
       // Under ITB the target does not move: its own term is ⟨0, …⟩.
       if isITB { sum = sum * (-shared.own + 1) }

@@ -14,16 +14,26 @@ internal import Tensors
 
 /// Attention along a path, for some targets.
 protocol AttentionPath {
+  /// u(0): [heads, targets, headWidth].
+  var start: Tensor { get }
   /// Attention at nodes of the path.
   func state(at nodes: [Double]) -> AttentionState
+}
+
+extension AttentionPath {
+  /// u(1) − u(0): [heads, targets, headWidth].
+  var change: Tensor {
+    let change = state(at: [1]).change
+    return change.reshaped(Array(change.shape.dropFirst()))
+  }
 }
 
 /// Attention at some nodes of a path: rows are targets.
 struct AttentionState {
   /// α: [nodes, heads, targets, sources].
   var pattern: Tensor
-  /// u: [nodes, heads, targets, headWidth].
-  var mixes: Tensor
+  /// u(a) − u(0): [nodes, heads, targets, headWidth].
+  var change: Tensor
   /// ṡᵏ: [nodes, heads, targets, sources].
   var keySlope: Tensor
   /// ṡ^q, where queries move: [nodes, heads, targets, sources].
@@ -50,13 +60,13 @@ extension AttentionState {
   /// A softmax of capped scores with its slopes: κ tanh(s/κ) moves 1 − tanh²(s/κ) times as fast as s.
   init(
     scores: Tensor, keySlope: Tensor, querySlope: Tensor? = nil, softCap: Double?, added: Tensor,
-    mixes: (_ pattern: Tensor) -> Tensor,
+    change: (_ pattern: Tensor) -> Tensor,
     pull: @escaping (_ g: Tensor) -> (values: Tensor, slopes: Tensor)
   ) {
     guard let softCap else {
       let pattern = (scores + added).softmax(along: -1)
       self.init(
-        pattern: pattern, mixes: mixes(pattern), keySlope: keySlope, querySlope: querySlope,
+        pattern: pattern, change: change(pattern), keySlope: keySlope, querySlope: querySlope,
         pull: pull)
       return
     }
@@ -64,7 +74,7 @@ extension AttentionState {
     let slope = -(bent * bent) + 1
     let pattern = (bent * softCap + added).softmax(along: -1)
     self.init(
-      pattern: pattern, mixes: mixes(pattern), keySlope: keySlope * slope,
+      pattern: pattern, change: change(pattern), keySlope: keySlope * slope,
       querySlope: querySlope.map { $0 * slope }, pull: pull)
   }
 }

@@ -90,9 +90,9 @@ struct FeedForwardFlow {
     let targets = setting.targets
     let mixes: Tensor
     if let projections = setting.projections {
-      // [1, heads, targets, headWidth]
-      mixes = setting.path(true, projections, targets).state(at: [0]).mixes
-        .transposed(1, 2).reshaped([targets.count, setting.flow.mixes[setting.layer]?.size(1) ?? 0])
+      // [heads, targets, headWidth]
+      mixes = setting.path(true, projections, targets).start.transposed(0, 1)
+        .reshaped([targets.count, setting.flow.mixes[setting.layer]?.size(1) ?? 0])
     } else {
       let seen = SeamGradient(setting, isITB: true).start(targets)
       mixes = seen.reshaped([targets.count, seen.size(1) * seen.size(2)])

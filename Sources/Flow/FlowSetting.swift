@@ -72,13 +72,6 @@ struct FlowSetting {
       ? TargetPath(projections, targets: targets) : TokenPath(projections, targets: targets)
   }
 
-  /// 1 where a source is the row's own target: [targets, sources].
-  func own(_ targets: [Int]) -> Tensor {
-    var values = [Double](repeating: 0, count: targets.count * tokens)
-    for (row, target) in targets.enumerated() { values[row * tokens + target] = 1 }
-    return Tensor(values, [targets.count, tokens], type, on: stream.device)
-  }
-
   /// Divides targets and nodes so that none of what is computed together is too large, and gathers one list
   /// a target: the sum over nodes of what `body` gives, [targets, numbers].
   ///

@@ -90,9 +90,9 @@ struct LayerFlow {
   private func start(isITB: Bool) throws -> Tensor {
     let targets = setting.targets
     if let projections = setting.projections, let halves = setting.halves {
-      let mixes = setting.path(isITB, projections, targets).state(at: [0]).mixes
+      let start = setting.path(isITB, projections, targets).start
       return after(
-        joined(mixes), stream(isITB ? [1] : [0], targets), halves
+        joined(start.reshaped([1] + start.shape)), stream(isITB ? [1] : [0], targets), halves
       ).reshaped([targets.count, setting.stream.size(1)])
     }
     return SeamGradient(setting, isITB: isITB).end(targets)
@@ -128,7 +128,7 @@ struct LayerFlow {
     return try setting.gather(places, nodes, size: size) { targets, places in
       (
         targets: targets, path: setting.path(isITB, projections, targets),
-        own: setting.own(targets),
+        own: projections.ownPlaces(targets),
         start: starts.selecting(places, along: 0),
         end: whole.selecting(places, along: 0).directions,
         step: setting.stream.selecting(targets, along: 0)
@@ -138,7 +138,7 @@ struct LayerFlow {
       let own = stream(
         isITB ? part.places.map { _ in 1 } : part.places, shared.targets)
       let (g, past) = withRecording(true) {
-        let u = joined(state.mixes).requiringGradient()
+        let u = joined(state.change + shared.path.start).requiringGradient()
         let beside = isITB ? own : own.requiringGradient()
         let made = after(u, beside, halves)
         let cotangent =

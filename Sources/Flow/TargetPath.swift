@@ -18,7 +18,10 @@ internal import Tensors
 //
 //     ρ²_jk = mean of the squares of r [(1 − a) m_j + a m_k] + m_c = a quadratic form in their mean products,
 //
-// and the score's slope is then ẏ/ρ − y ½(ρ²)˙/ρ³.
+// and the score's slope is then ẏ/ρ − y ½(ρ²)˙/ρ³. The mix's change needs no difference of mixes, which would
+// lose the digits of a head that looks at the target almost alone: the target's own term is 0 in
+//
+//     u(a) − u(0) = Σ_{k≠j} α_jk { a r_jk P_k + [(1 − a) r_jk − r_jj] P_j }.
 
 /// Attention on the path that starts with every token at the target's own vector.
 struct TargetPath: AttentionPath {
@@ -31,6 +34,15 @@ struct TargetPath: AttentionPath {
   private let added: Tensor
   /// P of values of the targets: [heads, targets, headWidth].
   private let targetValue: Tensor
+  /// 0 where a source is the row's own target, else 1: [targets, sources].
+  private let others: Tensor
+  /// r of the targets themselves: [targets, 1]; nil without a norm.
+  private let targetScale: Tensor?
+
+  /// The target's own value.
+  var start: Tensor {
+    (targetScale.map { targetValue * $0 } ?? targetValue) + parts.constants.value
+  }
 
   init(_ parts: TokenProjections, targets: [Int]) {
     self.parts = parts
@@ -39,11 +51,12 @@ struct TargetPath: AttentionPath {
     spread = parts.measured.map { PairProducts(mean: own($0), $0) }
     added = parts.added(targets)
     targetValue = own(parts.value)
+    others = -parts.ownPlaces(targets) + 1
 
     // The targets' own queries, as the model has them, with the scores' scale.
-    let r = spread.map { ($0.target + parts.epsilon).reciprocalSquareRoot }
+    targetScale = spread.map { ($0.target + parts.epsilon).reciprocalSquareRoot }
     var query = own(parts.query)
-    query = (r.map { query * $0 } ?? query) + parts.constants.query
+    query = (targetScale.map { query * $0 } ?? query) + parts.constants.query
     var key = parts.key
     var constant = parts.constants.key
     var shift: Tensor?
@@ -95,10 +108,14 @@ struct TargetPath: AttentionPath {
     return AttentionState(
       scores: scores.value, keySlope: scores.slope, softCap: parts.maps.softCap, added: added
     ) { pattern in
-      // Σ_k α r [(1 − a) P_j + a P_k] + c
-      let weight = scale.map { pattern * $0.value } ?? pattern
-      return rest * weight.sum(along: -1, keepingDimension: true) * targetValue
-        + a * weight.matmul(parts.value) + parts.constants.value
+      let weight = pattern * others
+      let scaled = scale.map { weight * $0.value } ?? weight
+      let total = weight.sum(along: -1, keepingDimension: true)
+      let stay =
+        scale == nil
+        ? -a * total
+        : rest * scaled.sum(along: -1, keepingDimension: true) - total * (targetScale ?? total)
+      return a * scaled.matmul(parts.value) + stay * targetValue
     } pull: { g in
       let p = between(
         (g * targetValue).sum(along: -1, keepingDimension: true),

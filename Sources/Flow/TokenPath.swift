@@ -20,6 +20,11 @@ struct TokenPath: AttentionPath {
   private let added: Tensor
   private let targetQuery: Tensor
 
+  // At 0 every token is the constant of the norm, and so is any mix of values.
+  var start: Tensor {
+    parts.constants.value.expanded([parts.maps.heads, targets.count, parts.maps.headWidth])
+  }
+
   init(_ parts: TokenProjections, targets: [Int]) {
     self.parts = parts
     self.targets = targets
@@ -64,7 +69,8 @@ struct TokenPath: AttentionPath {
     let c = parts.constants
     let q = normed(moving(targetQuery, c.query, at: targets), norms?.query)
     let k = normed(moving(parts.key, c.key), norms?.key)
-    let v = moving(parts.value, c.value)
+    // Values less what they are at 0, which no mix changes.
+    let v = (value: parts.value * speed.value, slope: parts.value * speed.slope)
     // Queries carry the scale of the scores.
     let query = parts.turned(q.value, at: targets) * parts.maps.scale
     let querySlope = parts.turned(q.slope, at: targets) * parts.maps.scale

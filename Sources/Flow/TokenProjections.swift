@@ -74,6 +74,14 @@ struct TokenProjections {
     maps.added.selecting(targets, along: maps.added.shape.count - 2).to(key.type)
   }
 
+  /// 1 where a source is the row's own target, else 0: [targets, sources].
+  func ownPlaces(_ targets: [Int]) -> Tensor {
+    let tokens = key.size(1)
+    var values = [Double](repeating: 0, count: targets.count * tokens)
+    for (row, target) in targets.enumerated() { values[row * tokens + target] = 1 }
+    return Tensor(values, [targets.count, tokens], key.type, on: key.device)
+  }
+
   /// Turns vectors [..., heads, positions, headWidth], of which row i stands at places[i].
   func turned(_ x: Tensor, at places: [Int]? = nil) -> Tensor {
     guard let angles = maps.angles else { return x }
