@@ -105,6 +105,11 @@ if only?.hasPrefix("loading") == true {
   try report()
   exit(0)
 }
+if only?.hasPrefix("flow") == true {
+  try flowBenchmarks()
+  try report()
+  exit(0)
+}
 
 let prompts = try JSONDecoder().decode(
   [Prompt].self, from: Data(contentsOf: reference.appending(path: "prompts.json")))
@@ -253,6 +258,7 @@ if let ordinary = stored?["ordinary"] as? [String: Any], let ids = ordinary["ids
 
 try treeBenchmarks()
 try familyBenchmarks()
+try flowBenchmarks()
 try loadingBenchmarks()
 try report()
 

@@ -1,0 +1,335 @@
+import Foundation
+import Telescope
+
+// Flows between tokens beside the published procedure, which goes target by target: on MiniLM, and on a
+// random model of BERT's base size. Neither needs the default model.
+
+private let encoder = checkout.appending(path: ".deps/models/all-MiniLM-L6-v2")
+private let nodes = 32
+/// Of z → u the published procedure takes minutes; so many targets and heads are timed, and scaled.
+private let timedTargets = [7, 20]
+private let timedHeads = [2, 9]
+
+@MainActor func flowBenchmarks() throws {
+  guard only?.contains("flow") ?? true else { return }
+  let tokenizer = try Tokenizer(contentsOf: encoder)
+  let text = try String(
+    contentsOf: checkout.appending(path: "Tests/Fixtures/models/ordinary-text.txt"),
+    encoding: .utf8)
+  /// The beginning of a text, so many tokens with those around it.
+  func ids(_ count: Int) -> [Int] {
+    let all = tokenizer.encode(text, specialTokens: true).ids
+    return Array(all.prefix(count - 1)) + all.suffix(1)
+  }
+  let model = try loadNetwork(of: Checkpoint(encoder))
+
+  // In processes of their own, so that nothing has warmed the heap.
+  if let word = option("--memory-of-flow"), let map = FlowGranularity(rawValue: word) {
+    print(try Memory.peak { try flow(ids(128), model, [map], .adaptive(tolerance: 1e-3)) })
+    exit(0)
+  }
+  if CommandLine.arguments.contains("--memory-of-base-flow") {
+    let base = try loadNetwork(of: Checkpoint(baseFolder))
+    print(try Memory.peak { try flow(ids(128), base, [.layer], .adaptive(tolerance: 1e-3)) })
+    exit(0)
+  }
+
+  let twin = try Twin(
+    python: python, script: reference.appending(path: "lig_twin.py"), model: encoder,
+    threads: threads)
+  try sameNumbers(model, twin, ids(13))
+  for count in [13, 41] {
+    for baseline in [LayerBaseline.itb, .zero] {
+      try tokensToTokens(model, twin, ids(count), baseline)
+      try tokensToHeads(model, twin, ids(count), baseline)
+    }
+  }
+  try oneTargetAtATime(model, twin, ids(41))
+  try growth(model, ids)
+  try completeness(model, tokenizer, text)
+  for map in FlowGranularity.allCases {
+    try bound(
+      "flow, peak memory above the weights, \(map.rawValue), 128 tokens", "MB", must: 500, aim: 200,
+      turns: 3
+    ) { try child("--only", "flow", "--memory-of-flow", map.rawValue) / 1e6 }
+  }
+  try baseSize(ids)
+}
+
+/// Flows of every layer.
+@discardableResult
+private func flow(
+  _ ids: [Int], _ model: any LanguageModel, _ maps: Set<FlowGranularity>,
+  _ quadrature: FlowQuadrature, _ baseline: LayerBaseline = .itb,
+  _ change: (inout FlowOptions) -> Void = { _ in }
+) throws -> [FlowLayer] {
+  var options = FlowOptions()
+  options.granularities = maps
+  options.quadrature = quadrature
+  options.layerBaseline = baseline
+  options.attentionBaseline = baseline == .zero ? .zero : .itb
+  options.feedForwardBaseline = baseline == .zero ? .zero : .attITB
+  change(&options)
+  return try TokenFlow(ids, in: model).flows(options)
+}
+
+// MARK: - Beside the published procedure
+
+/// Before anything is timed, both sides' numbers at the same nodes must agree.
+private func sameNumbers(_ model: any LanguageModel, _ twin: Twin, _ ids: [Int]) throws {
+  for baseline in [LayerBaseline.itb, .zero] {
+    let ours = try flow(
+      ids, model, [.layer, .attention], .captumTrapezoid(steps: nodes), baseline)
+    let layers =
+      try twin.ask([
+        "task": "layer", "ids": ids, "baseline": baseline.rawValue, "steps": nodes,
+      ])["values"] as? [[[Double]]] ?? []
+    let heads =
+      try twin.ask([
+        "task": "attention", "ids": ids, "baseline": baseline.rawValue, "steps": nodes,
+        "layers": [0, 3],
+      ])["values"] as? [[[[Double]]]] ?? []
+    guard layers.count == ours.count, heads.count == 2 else {
+      throw Failure(description: "the twin differs")
+    }
+    for (number, layer) in ours.enumerated() {
+      try compared(layer.layerFlow, layers[number].flatMap { $0 }, "\(baseline), layer \(number)")
+    }
+    for (number, values) in zip([0, 3], heads) {
+      try compared(
+        ours[number].attentionFlow, values.flatMap { $0.flatMap { $0 } },
+        "\(baseline), heads of layer \(number)")
+    }
+  }
+}
+
+/// In float32 the published rule has noise of its own at a = 0, which is a hundredth of a column at most.
+private func compared(_ map: FlowMap?, _ theirs: [Double], _ what: String) throws {
+  guard let map, map.array.values.count == theirs.count else {
+    throw Failure(description: "\(what): the twin's map has another size")
+  }
+  let cells = map.totals.values.count
+  for (place, pair) in zip(map.array.values, theirs).enumerated() {
+    let total = max(map.totals.values[place % cells], 1e-3)
+    guard abs(pair.0 - pair.1) <= 0.02 * total else {
+      throw Failure(description: "\(what): ours \(pair.0), the twin's \(pair.1) of \(total)")
+    }
+  }
+}
+
+@MainActor private func tokensToTokens(
+  _ model: any LanguageModel, _ twin: Twin, _ ids: [Int], _ baseline: LayerBaseline
+) throws {
+  let what = "\(baseline.rawValue), \(ids.count) tokens"
+  try compare(
+    [
+      (
+        "flow z→z, \(nodes) nodes, \(what)", 25, 50,
+        { try flow(ids, model, [.layer], .fixed(nodes: nodes), baseline) }
+      ),
+      (
+        "flow z→z to 1e-3, \(what)", 25, 50,
+        { try flow(ids, model, [.layer], .adaptive(tolerance: 1e-3), baseline) }
+      ),
+    ], turns: slowTurns
+  ) {
+    try twin.time([
+      "task": "layer", "ids": ids, "baseline": baseline.rawValue, "steps": nodes, "summary": true,
+    ])
+  }
+}
+
+@MainActor private func tokensToHeads(
+  _ model: any LanguageModel, _ twin: Twin, _ ids: [Int], _ baseline: LayerBaseline
+) throws {
+  let what = "\(baseline.rawValue), \(ids.count) tokens"
+  let targets = timedTargets.filter { $0 < ids.count }
+  let cells = Double(ids.count * model.shape.heads) / Double(targets.count * timedHeads.count)
+  try compare(
+    [
+      (
+        "flow z→u, \(nodes) nodes, \(what) (twin's time scaled)", 500, 5000,
+        { try flow(ids, model, [.attention], .fixed(nodes: nodes), baseline) }
+      )
+    ], turns: slowTurns
+  ) {
+    try cells
+      * twin.time([
+        "task": "attention", "ids": ids, "baseline": baseline.rawValue, "steps": nodes,
+        "targets": targets, "heads": timedHeads, "summary": true,
+      ])
+  }
+}
+
+/// What of the gain is the engine's and what is the algorithm's: the published procedure on our engine, one
+/// target and all its nodes at a time, beside the twin's and beside all targets at once.
+@MainActor private func oneTargetAtATime(
+  _ model: any LanguageModel, _ twin: Twin, _ ids: [Int]
+) throws {
+  let targets = timedTargets
+  let share = Double(ids.count) / Double(targets.count)
+  let layer = try OneLayer(encoder)
+  try compare(
+    [
+      (
+        "flow, the published procedure on both engines, \(targets.count) targets of a layer", 1, 1.2,
+        { for target in targets { try layer.published(ids, target, nodes) } }
+      )
+    ], turns: turns
+  ) {
+    try twin.time([
+      "task": "layer", "ids": ids, "baseline": "itb", "steps": nodes, "targets": targets,
+      "layers": [0], "summary": true,
+    ])
+  }
+  let name = "flow, gain of the algorithm on one engine, z→z of \(ids.count) tokens"
+  guard wanted(name) else { return }
+  let gains = try (0..<turns).map { _ in
+    let slow = try milliseconds {
+      for target in targets { try layer.published(ids, target, nodes) }
+    }
+    let fast = try milliseconds {
+      try flow(ids, model, [.layer], .fixed(nodes: nodes)) { $0.layers = [0] }
+    }
+    return slow * share / fast
+  }
+  bound(name, "×", must: 25, aim: 50, isFloor: true, values: gains)
+}
+
+/// A model's first layer alone, to run the published procedure on.
+private struct OneLayer {
+  let model: any LanguageModel
+
+  init(_ folder: URL) throws {
+    let made = FileManager.default.temporaryDirectory
+      .appending(path: "telescope-one-layer-\(ProcessInfo.processInfo.processIdentifier)")
+    try FileManager.default.createDirectory(at: made, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: made) }
+    let weights = "model.safetensors"
+    try FileManager.default.createSymbolicLink(
+      at: made.appending(path: weights), withDestinationURL: folder.appending(path: weights))
+    let data = try Data(contentsOf: folder.appending(path: "config.json"))
+    var configuration = try JSONSerialization.jsonObject(with: data) as? [String: Any] ?? [:]
+    configuration["num_hidden_layers"] = 1
+    try JSONSerialization.data(withJSONObject: configuration).write(
+      to: made.appending(path: "config.json"))
+    model = try loadNetwork(of: Checkpoint(made))
+  }
+
+  /// What each source gives a target under ITB: one forward and one backward pass of all nodes.
+  @discardableResult
+  func published(_ ids: [Int], _ target: Int, _ nodes: Int) throws -> [Double] {
+    let (entering, leaving) = (Site.residual(0, .before), Site.residual(0, .after))
+    let z = try withRecording(false) {
+      try model.run([ids], capturing: [entering]).activations[entering]
+    }
+    let start = z.slice(target..<target + 1, along: 1).expanded(z.shape)
+    let places = Tensor(
+      (0..<nodes).map { Double($0) / Double(nodes - 1) }, [nodes, 1, 1], model.type)
+    func leaves(_ x: Tensor) throws -> Tensor {
+      let texts = Array(repeating: ids, count: x.size(0))
+      let pass = Pass(sites: [entering]) { _, _ in x }
+      return try model.run(texts, capturing: [leaving], pass: pass).activations[leaving]
+        .slice(target..<target + 1, along: 1)
+    }
+    let held = try withRecording(false) { try leaves(start) }
+    return try withRecording(true) {
+      let x = (start + places * (z - start)).detached.requiringGradient()
+      let change = try leaves(x) - held
+      let square = (change * change).sum(along: -1)
+      // √s as exp(½ log s), off 0 where the node a = 0 has no gradient.
+      let length = ((square + 1e-20).log * 0.5).exp.sum
+      let gradient = length.gradient(withRespectTo: [x])[0]
+      let weights = Tensor(
+        (0..<nodes).map { (1 - ($0 % (nodes - 1) == 0 ? 0.5 : 0)) / Double(nodes) },
+        [nodes, 1, 1], model.type)
+      let mean = (gradient * weights).sum(along: 0, keepingDimension: true)
+      return try (mean * (z - start)).sum(along: -1).values()
+    }
+  }
+}
+
+// MARK: - Growth, completeness, sizes
+
+/// p of T^p between 32 and 128 tokens.
+@MainActor private func growth(
+  _ model: any LanguageModel, _ ids: (Int) -> [Int]
+) throws {
+  for (map, must, aim) in [(FlowGranularity.layer, 1.3, 1.1), (.attention, 2.3, 2.0)] {
+    let name = "flow, growth from 32 to 128 tokens, \(map.rawValue)"
+    guard wanted(name) else { continue }
+    let texts = [32, 128].map(ids)
+    for text in texts { try flow(text, model, [map], .fixed(nodes: 16)) }
+    let powers = try (0..<2 * turns).map { _ in
+      let times = try texts.map { text in
+        try milliseconds { try flow(text, model, [map], .fixed(nodes: 16)) }
+      }
+      return log(times[1] / times[0]) / log(4)
+    }
+    bound(name, "power of T", must: must, aim: aim, values: powers)
+  }
+}
+
+/// The share of targets within the default tolerance, over sentences of an ordinary text.
+@MainActor private func completeness(
+  _ model: any LanguageModel, _ tokenizer: Tokenizer, _ text: String
+) throws {
+  let names = [LayerBaseline.itb, .zero].map {
+    "flow, targets of ordinary sentences complete to 1e-3, \($0.rawValue)"
+  }
+  guard names.contains(where: wanted) else { return }
+  let sentences = text.split(whereSeparator: { ".\n".contains($0) }).map(String.init)
+    .map { tokenizer.encode($0 + ".", specialTokens: true).ids }
+    .filter { (10...41).contains($0.count) }.prefix(24)
+  for (name, baseline) in zip(names, [LayerBaseline.itb, .zero]) {
+    var (met, all, marked, nodes) = (0, 0, 0, 0)
+    for ids in sentences {
+      let found = try flow(
+        ids, model, Set(FlowGranularity.allCases), .adaptive(tolerance: 1e-3), baseline)
+      for map in found.flatMap({ [$0.layerFlow, $0.attentionFlow, $0.feedForwardFlow] }) {
+        guard let map else { continue }
+        let heads = map.completenessError.values.count / ids.count
+        for target in ids.indices {
+          let errors = map.completenessError.values[target * heads..<(target + 1) * heads]
+          all += 1
+          if (errors.max() ?? 0) <= 1e-3 { met += 1 }
+          if map.unconverged.contains(target) { marked += 1 }
+        }
+        nodes = max(nodes, map.nodes.max() ?? 0)
+      }
+    }
+    say("\(name): \(met) of \(all), \(marked) marked, \(nodes) nodes at most")
+    if met + marked < all { throw Failure(description: "targets above the tolerance, unmarked") }
+    bound(
+      name, "%", must: 99, aim: 100, isFloor: true, values: [100 * Double(met) / Double(all)])
+  }
+}
+
+private let baseFolder = checkout.appending(path: "Benchmarks/.build/bert-base")
+
+@MainActor private func baseSize(_ ids: (Int) -> [Int]) throws {
+  let name = "flow, BERT-base size, z→z, 41 tokens, 16 nodes"
+  let memory = "flow, BERT-base size, peak memory above the weights, 128 tokens"
+  guard wanted(name) || wanted(memory) else { return }
+  // It makes the model where there is none.
+  let twin = try Twin(
+    python: python, script: reference.appending(path: "lig_twin.py"), model: baseFolder,
+    threads: threads)
+  let base = try loadNetwork(of: Checkpoint(baseFolder))
+  for baseline in [LayerBaseline.itb, .zero] {
+    try bound(
+      "\(name), \(baseline.rawValue)", "s", must: 6, aim: 3, turns: slowTurns
+    ) {
+      try milliseconds {
+        try flow(ids(41), base, [.layer], .fixed(nodes: 16), baseline)
+      } / 1000
+    }
+  }
+  try compare(
+    [("flow, BERT-base size, forward pass, 41 tokens", 0.9, 1.1, { _ = try base.run([ids(41)]) })],
+    turns: turns
+  ) { try twin.time(["task": "forward", "ids": ids(41)]) }
+  try bound(memory, "MB", must: 500, aim: 200, turns: 3) {
+    try child("--only", "flow", "--memory-of-base-flow") / 1e6
+  }
+}
