@@ -42,8 +42,8 @@ struct SlowFlow {
   enum Rule {
     /// Gauss–Legendre.
     case plain(Int)
-    /// Gauss–Legendre in the logarithm of a + 10⁻⁴.
-    case graded(Int)
+    /// Gauss–Legendre in t of a = (e^(rate t) − 1) / (e^rate − 1): a path that starts slowly.
+    case graded(Int, rate: Double = log(1e4))
     /// k/(n − 1) with weights 1/n, half of it at the end, and nothing at a = 0.
     case published(Int)
 
@@ -52,11 +52,10 @@ struct SlowFlow {
       case .plain(let count):
         let rule = Quadrature.gaussLegendre(count)
         return zip(rule.nodes, rule.weights).map { ($0, $1) }
-      case .graded(let count):
+      case .graded(let count, let rate):
         let rule = Quadrature.gaussLegendre(count)
-        let rate = log(1e4 + 1)
         return zip(rule.nodes, rule.weights).map {
-          (expm1(rate * $0) / 1e4, rate * exp(rate * $0) / 1e4 * $1)
+          (expm1(rate * $0) / expm1(rate), rate * exp(rate * $0) / expm1(rate) * $1)
         }
       case .published(let count):
         return (1..<count).map {
@@ -229,9 +228,9 @@ struct SlowFlow {
     }
   }
 
-  /// Z, A, K and R of paths that start there.
+  /// Z and A of paths that start there, and, split by heads, K and R.
   func flows(
-    from start: Start, by rule: Rule, _ kind: FlowScalarisation = .length
+    from start: Start, by rule: Rule, _ kind: FlowScalarisation = .length, split: Bool = true
   ) throws -> Flows {
     let blank = [Double](repeating: 0, count: count * count * heads)
     var flows = Flows(
@@ -239,13 +238,15 @@ struct SlowFlow {
       layerTotals: Array(repeating: 0, count: count), attention: blank,
       attentionTotals: Array(repeating: 0, count: count * heads), conductance: blank,
       residual: Array(repeating: 0, count: count))
-    for path in paths(start) { try follow(path.start, path.targets, rule, kind, into: &flows) }
+    for path in paths(start) {
+      try follow(path.start, path.targets, rule, kind, split, into: &flows)
+    }
     return flows
   }
 
   private func follow(
     _ start: Text, _ targets: [Int], _ rule: Rule, _ kind: FlowScalarisation,
-    into flows: inout Flows
+    _ split: Bool, into flows: inout Flows
   ) throws {
     let ends = try run([start, tokens])
     func outer(_ row: [Double], _ target: Int) -> Double {
@@ -301,7 +302,7 @@ struct SlowFlow {
         }
       }
     }
-    guard heads > 0 else { return }
+    guard split, heads > 0 else { return }
 
     // Of each node: the stream a step on and a step back with the mixes held, then each head's mix moved as
     // each source moves it with the stream held.
@@ -330,14 +331,14 @@ struct SlowFlow {
         }
       }
     }
-    let split = try run(streams, mixes: mixes)
+    let parted = try run(streams, mixes: mixes)
     let size = 2 + 2 * count * heads
     for index in nodes.indices {
       let factor = nodes[index].weight / (2 * steps[index])
       func change(_ on: Int, _ target: Int) -> Double {
         factor
-          * (outer(split.leaving[on][target], target)
-            - outer(split.leaving[on + 1][target], target))
+          * (outer(parted.leaving[on][target], target)
+            - outer(parted.leaving[on + 1][target], target))
       }
       for target in targets {
         flows.residual[target] += change(index * size, target)
@@ -422,33 +423,37 @@ struct SlowFlow {
     }
   }
 
-  /// Columns of ITB with a share of each total given to the target itself, from the definition: the
-  /// target's entry becomes ρ times the others' sum, with ρ = share / (1 − share), and all are scaled to
-  /// the old total.
-  func shared(_ columns: [Double], _ shares: [Double]) -> [Double] {
-    let cells = shares.count
+  /// Columns of ITB with an entry for the target itself, as published: ρ times the others' sum, and the whole
+  /// column scaled to its old sum.
+  func shared(_ columns: [Double], _ ratios: [Double]) -> [Double] {
+    let cells = ratios.count
     var made = columns
     for cell in 0..<cells {
       let target = cell / (cells / count)
-      let ratio = abs(1 - shares[cell]) <= 1e-8 ? 0 : shares[cell] / (1 - shares[cell])
       let others = (0..<count).filter { $0 != target }
       let rest = others.reduce(0) { $0 + columns[$1 * cells + cell] }
       let total = rest + columns[target * cells + cell]
-      let sum = (1 + ratio) * rest
+      made[target * cells + cell] = ratios[cell] * rest
+      let sum = rest + ratios[cell] * rest
       let scale = abs(sum) <= 1e-8 ? 1 : total / sum
-      for source in others { made[source * cells + cell] *= scale }
-      made[target * cells + cell] = ratio * rest * scale
+      for source in 0..<count { made[source * cells + cell] *= scale }
     }
     return made
   }
 
-  /// The share that each column of a zero baseline gives to the target itself.
-  func shares(_ columns: [Double]) -> [Double] {
+  /// w_j / Σ_{i≠j} w_i of each column of a zero baseline.
+  func zeroRatios(_ columns: [Double]) -> [Double] {
     let cells = columns.count / count
     return (0..<cells).map { cell in
-      let sum = (0..<count).reduce(0) { $0 + columns[$1 * cells + cell] }
       let target = cell / (cells / count)
-      return columns[target * cells + cell] / sum
+      let rest = (0..<count).filter { $0 != target }
+        .reduce(0) { $0 + columns[$1 * cells + cell] }
+      return abs(rest) <= 1e-8 ? 0 : columns[target * cells + cell] / rest
     }
+  }
+
+  /// α / (1 − α) of each target's attention to itself: target, head.
+  func mapRatios() throws -> [Double] {
+    try selfAttention().map { abs(1 - $0) <= 1e-8 ? 0 : $0 / (1 - $0) }
   }
 }
