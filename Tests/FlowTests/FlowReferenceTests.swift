@@ -154,7 +154,9 @@ struct FlowReferenceTests {
     }
     let found = try #require(TokenFlow(fixture.ids, in: model).flows(options).first)
     try compareFeedForward(
-      found, SlowFlow(fixture.ids, in: model, layer: layer), start, .published, .length)
+      found, SlowFlow(fixture.ids, in: model, layer: layer), start,
+      // With norms at both ends of its branches, the published package's u is the heads' mixes.
+      fixture.name.hasPrefix("gemma") ? .strict : .published, .length)
   }
 
   @Test(
