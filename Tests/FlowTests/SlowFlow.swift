@@ -13,7 +13,7 @@ import Testing
 //     ∫₀¹ d/dε S_j(x(a), with x_i at a + ε instead) da,
 //
 // by central differences in ε of a step that shrinks with a (what bends a path from zero bends it on the
-// scale of a), ε = 3·10⁻⁵ a: some 10⁻¹⁰ of the derivative. What of it passes through head h is the same
+// scale of a), ε = 10⁻⁵ a: some 10⁻¹¹ of the whole. What of it passes through head h is the same
 // derivative of S_j with the head's mix at j moved as source i moves it, and all else held; what passes by
 // the heads is that with the stream moved and all heads' mixes held.
 
@@ -80,6 +80,9 @@ struct SlowFlow {
     /// R by target.
     var residual: [Double]
   }
+
+  /// ε at a = 1.
+  private static let step = 1e-5
 
   let model: any BlockwiseModel
   let layer: Int
@@ -269,7 +272,7 @@ struct SlowFlow {
     }
 
     let nodes = rule.nodes
-    let steps = nodes.map { 3e-5 * $0.place }
+    let steps = nodes.map { Self.step * $0.place }
     // Of each node: the path itself, then each source a step on and a step back.
     var moved: [Text] = []
     for (node, step) in zip(nodes, steps) {
@@ -382,7 +385,7 @@ struct SlowFlow {
     let nodes = rule.nodes
     for node in nodes {
       for head in 0..<parts {
-        for shift in [3e-5 * node.place, -3e-5 * node.place] {
+        for shift in [Self.step * node.place, -Self.step * node.place] {
           places.append(node.place)
           texts.append(
             zip(origin, end).map { origin, end in
@@ -405,7 +408,7 @@ struct SlowFlow {
             measured(found[$0][target], from: ends[0][target], to: ends[1][target], kind)
           }
           values[target * parts + head] +=
-            node.weight * (sides[0] - sides[1]) / (6e-5 * node.place)
+            node.weight * (sides[0] - sides[1]) / (2 * Self.step * node.place)
         }
       }
     }

@@ -172,7 +172,8 @@ private func compared(_ map: FlowMap?, _ theirs: [Double], _ what: String) throw
   try compare(
     [
       (
-        "flow, the published procedure on both engines, \(targets.count) targets of a layer", 1, 1.2,
+        "flow, the published procedure on both engines, \(targets.count) targets of a layer", 1,
+        1.2,
         { for target in targets { try layer.published(ids, target, nodes) } }
       )
     ], turns: turns
