@@ -50,16 +50,17 @@ struct AttentionFlow {
     let (tokens, heads, shown) = (setting.tokens, setting.heads, setting.request.heads)
     let (starts, whole) = ends(isITB: isITB)
     // [targets][heads]
-    let totals = try whole.transposed(0, 1).contiguous.lengths()
+    let totals = try Completeness.each(
+      whole.transposed(0, 1).contiguous, of: (starts + whole).transposed(0, 1).contiguous)
 
     func error(_ place: Int, _ values: [Double]) -> Double {
       shown.map { head in
         let sum = values[head * tokens..<(head + 1) * tokens].reduce(0, +)
-        return completenessError(sum, totals[place * heads + head])
+        return totals[place * heads + head].error(sum)
       }.max() ?? 0
     }
     let integrals = try setting.request.options.quadrature.integrate(
-      setting.targets.count, slowStart: !isITB,
+      setting.targets.count, slowness: isITB ? nil : setting.slowness,
       estimate: { places, nodes in
         try estimate(places, nodes, isITB: isITB, starts: starts, whole: whole)
       }, error: error)
@@ -70,12 +71,12 @@ struct AttentionFlow {
         columns[$1][shown[$2] * tokens + $0]
       },
       totals: AxisArray(axes: ["target", "head"], columns.count, shown.count) {
-        totals[$0 * heads + shown[$1]]
+        totals[$0 * heads + shown[$1]].total
       }, integrals, targets: setting.targets)
     flow.completenessError = AxisArray(axes: ["target", "head"], columns.count, shown.count) {
       place, head in
       let own = columns[place][shown[head] * tokens..<(shown[head] + 1) * tokens]
-      return completenessError(own.reduce(0, +), totals[place * heads + shown[head]])
+      return totals[place * heads + shown[head]].error(own.reduce(0, +))
     }
     return flow
   }

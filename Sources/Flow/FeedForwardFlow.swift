@@ -46,11 +46,13 @@ struct FeedForwardFlow {
     let step = end - start
     let zero = try result(start, targets, isPublished)
     let whole = setting.after.selecting(targets, along: 0) - zero
-    let totals = try whole.lengths()
+    let totals = try Completeness.each(
+      whole, of: setting.after.selecting(targets, along: 0))
 
     let shown = setting.request.heads
     let integrals = try options.quadrature.integrate(
-      targets.count, slowStart: options.feedForwardBaseline == .zero,
+      targets.count, slowness: options.feedForwardBaseline == .zero && isPublished
+        ? setting.slowness(of: ends, [.beforeFeedForward]) : nil,
       estimate: { places, nodes in
         try setting.gather(places, nodes, size: setting.flow.model.shape.hidden) {
           targets, places in
@@ -69,18 +71,18 @@ struct FeedForwardFlow {
           return m.reshaped([m.size(0), heads, m.size(1) / heads]).sum(along: -1)
         }
       },
-      error: { completenessError($1.reduce(0, +), totals[$0]) })
+      error: { totals[$0].error($1.reduce(0, +)) })
 
     let columns = integrals.map(\.values)
     var flow = FlowMap(
       array: AxisArray(axes: ["target", "head"], columns.count, shown.count) {
         columns[$0][shown[$1]]
-      }, totals: AxisArray(axes: ["target"], shape: [totals.count], values: totals), integrals,
+      }, totals: AxisArray(axes: ["target"], shape: [totals.count], values: totals.map(\.total)), integrals,
       targets: targets)
     flow.completenessError = AxisArray(
       axes: ["target"], shape: [totals.count],
       values: columns.indices.map {
-        completenessError(columns[$0].reduce(0, +), totals[$0])
+        totals[$0].error(columns[$0].reduce(0, +))
       })
     return flow
   }

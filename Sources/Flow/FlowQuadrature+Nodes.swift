@@ -1,9 +1,10 @@
 internal import Attribution
 internal import Foundation
 
-// A zero baseline's path does nearly all of its bending where a·‖z‖ is of the size of a norm's √ε or of its
-// biases, at a ≪ 1: nodes spread evenly in a miss it. With a = expm1(c t)/expm1(c), nodes are spread evenly in
-// the logarithm of a + 1/expm1(c), and a rule in t sees a smooth function:
+// A zero baseline's path does nearly all of its bending where a·‖z‖ is of the size of biases, or of the √ε of a
+// norm that reads the stream: at a ≪ 1, for a token of 3,000 times √ε within the first 3,000th. Nodes spread
+// evenly in a miss it. With a = expm1(c t)/expm1(c), nodes are spread evenly in the logarithm of a + e⁻ᶜ, and a
+// rule in t sees a smooth function where eᶜ is that ratio or more:
 //
 //     ∫₀¹ f(a) da = ∫₀¹ f(a(t)) ȧ(t) dt,    ȧ = c eᶜᵗ / expm1(c)
 
@@ -12,18 +13,15 @@ struct PathNodes {
   var places: [Double]
   var weights: [Double]
 
-  /// How steep the start of a slow path is: eᶜ = 4,000.
-  private static let slowness = Foundation.log(4e3)
-
-  /// Gauss–Legendre, on a path that starts slowly or evenly.
-  init(gaussLegendre count: Int, slowStart: Bool) {
+  /// Gauss–Legendre, on a path that starts evenly, or so slowly that its first step is of 1/slowness.
+  init(gaussLegendre count: Int, slowness: Double? = nil) {
     let rule = Quadrature.gaussLegendre(count)
-    guard slowStart else {
+    guard let slowness else {
       places = rule.nodes
       weights = rule.weights
       return
     }
-    let c = Self.slowness
+    let c = Foundation.log(slowness)
     let whole = Foundation.expm1(c)
     places = rule.nodes.map { Foundation.expm1(c * $0) / whole }
     weights = zip(rule.nodes, rule.weights).map { $1 * c * Foundation.exp(c * $0) / whole }
@@ -65,11 +63,11 @@ extension FlowQuadrature {
   ///
   /// - Parameters:
   ///   - count: the targets.
-  ///   - slowStart: whether the path starts at zero.
+  ///   - slowness: how slowly a path from zero starts; nil for other paths.
   ///   - estimate: the integrals of some targets by a rule, one list each.
   ///   - error: by how much a target's integrals miss what they should sum to, relative to it.
   func integrate(
-    _ count: Int, slowStart: Bool,
+    _ count: Int, slowness: Double?,
     estimate: (_ targets: [Int], PathNodes) throws -> [[Double]],
     error: (_ target: Int, [Double]) -> Double
   ) rethrows -> [Integral] {
@@ -86,13 +84,13 @@ extension FlowQuadrature {
       return try made(all, PathNodes(captumTrapezoid: steps), steps, Self.customary)
     case .fixed(let nodes):
       return try made(
-        all, PathNodes(gaussLegendre: nodes, slowStart: slowStart), nodes, Self.customary)
+        all, PathNodes(gaussLegendre: nodes, slowness: slowness), nodes, Self.customary)
     case .adaptive(let tolerance):
       var results: [Integral?] = Array(repeating: nil, count: count)
       var open = all
       var nodes = Self.fewest
       while !open.isEmpty {
-        let rule = PathNodes(gaussLegendre: nodes, slowStart: slowStart)
+        let rule = PathNodes(gaussLegendre: nodes, slowness: slowness)
         for (target, result) in zip(open, try made(open, rule, nodes, tolerance)) {
           results[target] = result
         }

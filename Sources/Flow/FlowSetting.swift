@@ -72,6 +72,21 @@ struct FlowSetting {
       ? TargetPath(projections, targets: targets) : TokenPath(projections, targets: targets)
   }
 
+  /// How slowly paths of the stream from zero start.
+  var slowness: Double {
+    slowness(of: stream, [.beforeAttention, .beforeBoth, .beforeMixer])
+  }
+
+  /// The largest ratio of what a norm reads to its √ε, with room; where no norm reads it, that of streams to
+  /// biases in post-norm models.
+  func slowness(of values: Tensor, _ places: [NormFacts.Place]) -> Double {
+    let norms = (flow.model as? Transformer)?.blocks[layer].facts.norms ?? []
+    guard let norm = norms.first(where: { places.contains($0.place) }), norm.epsilon > 0,
+      let squares = try? (values * values).mean(along: -1).values(), let most = squares.max()
+    else { return 100 }
+    return min(max(100, 4 * (most / norm.epsilon).squareRoot()), 1e12)
+  }
+
   /// Divides targets and nodes so that none of what is computed together is too large, and gathers one list
   /// a target: the sum over nodes of what `body` gives, [targets, numbers].
   ///
@@ -128,8 +143,27 @@ extension Tensor {
   }
 }
 
-/// |found − wanted| / wanted; as it is where nothing is wanted.
-func completenessError(_ found: Double, _ wanted: Double) -> Double {
-  let miss = abs(found - wanted)
-  return wanted > 1e-8 ? miss / wanted : miss
+/// What sums to a known total, beside the size of the output that moved.
+struct Completeness {
+  /// ‖F(x) − F(b)‖.
+  var total: Double
+  /// ‖F(x)‖.
+  var size: Double
+  /// The type of the computation.
+  var type: ScalarType
+
+  /// |found − total| / total; where the total is no more than the output's rounding, relative to the output.
+  func error(_ found: Double) -> Double {
+    let rounding = type == .float64 ? 1e-13 : 1e-5
+    let isMoved = total > rounding * size
+    let scale = isMoved ? total : size
+    return scale > 0 ? abs(found - total) / scale : abs(found)
+  }
+
+  /// One for each vector of the last dimension.
+  static func each(_ changes: Tensor, of outputs: Tensor) throws -> [Completeness] {
+    try zip(changes.lengths(), outputs.lengths()).map {
+      Completeness(total: $0, size: $1, type: changes.type)
+    }
+  }
 }

@@ -46,7 +46,8 @@ struct LayerFlow {
     let targets = setting.targets
     let starts = try start(isITB: isITB)
     let whole = setting.after.selecting(targets, along: 0) - starts
-    let totals = try whole.lengths()
+    let totals = try Completeness.each(
+      whole, of: setting.after.selecting(targets, along: 0))
     let heads = hasHeads ? setting.heads : 1
 
     // [head][source], then R.
@@ -58,20 +59,20 @@ struct LayerFlow {
       }
     }
     let integrals = try setting.request.options.quadrature.integrate(
-      targets.count, slowStart: !isITB,
+      targets.count, slowness: isITB ? nil : setting.slowness,
       estimate: { places, nodes in
         try estimate(places, nodes, isITB: isITB, starts: starts, whole: whole)
-      }, error: { completenessError($1.reduce(0, +), totals[$0]) })
+      }, error: { totals[$0].error($1.reduce(0, +)) })
 
     let columns = zip(integrals, targets).map { column($0.values, $1) }
     var flow = FlowMap(
       array: AxisArray(axes: ["source", "target"], tokens, targets.count) { columns[$1][$0] },
-      totals: AxisArray(axes: ["target"], shape: [totals.count], values: totals), integrals,
+      totals: AxisArray(axes: ["target"], shape: [totals.count], values: totals.map(\.total)), integrals,
       targets: targets)
     flow.completenessError = AxisArray(
       axes: ["target"], shape: [totals.count],
       values: columns.indices.map {
-        completenessError(columns[$0].reduce(0, +), totals[$0])
+        totals[$0].error(columns[$0].reduce(0, +))
       })
     guard hasHeads, setting.request.options.splitsHeads else { return (flow, nil) }
     let values = integrals.map(\.values)
