@@ -1,6 +1,6 @@
 internal import Foundation
 public import LanguageModels
-public import Results
+package import Results
 internal import Tensors
 
 // What must hold of every model and every attribution, tried on a person's own: sums that meet their wholes,
@@ -13,8 +13,8 @@ internal import Tensors
 
 /// Tries on a model what must hold of every model.
 public struct Verification {
-  let loaded: LoadedModel
-  let text: Explainer.Prompt
+  package let loaded: LoadedModel
+  package let text: Explainer.Prompt
 
   /// Prepares to verify a model on a text.
   ///
@@ -35,16 +35,19 @@ public struct Verification {
 
   /// Tries every invariant.
   ///
-  /// - Parameter progress: told the share of the invariants tried, and each as it is done.
+  /// - Parameters:
+  ///   - further: checks of other rooms, tried last.
+  ///   - progress: told the share of the invariants tried, and each as it is done.
   /// - Returns: the table, without the model's hash.
   /// - Throws: `ModelError` or `EngineError` where the model cannot run at all.
   /// - Complexity: about thirty forward passes over the text, and predictions of its last position down to
   ///   neurons and source tokens.
-  public func verify(
+  package func verify(
+    further: [Check] = [],
     progress: (_ share: Double, _ done: Invariant?) -> Void = { _, _ in }
   ) throws -> VerifyResult {
     let clock = Stopwatch()
-    let checks = runChecks + sumChecks + derivativeChecks
+    let checks = runChecks + sumChecks + derivativeChecks + further
     var found: [Invariant] = []
     progress(0, nil)
     for check in checks {
@@ -62,18 +65,30 @@ public struct Verification {
   // MARK: - One invariant
 
   /// What is tried.
-  struct Check {
-    var name: String
-    var claim: String
-    var tolerance: Tolerance
+  package struct Check {
+    package var name: String
+    package var claim: String
+    package var tolerance: Tolerance
     /// Whether the measure must be above the tolerance.
-    var exceeds = false
+    package var exceeds = false
     /// By how much it is missed.
-    var measure: () throws -> Outcome
+    package var measure: () throws -> Outcome
+
+    /// Describes a check.
+    package init(
+      name: String, claim: String, tolerance: Tolerance, exceeds: Bool = false,
+      measure: @escaping () throws -> Outcome
+    ) {
+      self.name = name
+      self.claim = claim
+      self.tolerance = tolerance
+      self.exceeds = exceeds
+      self.measure = measure
+    }
   }
 
   /// What trying came to.
-  enum Outcome {
+  package enum Outcome {
     /// By how much, and where most.
     case missed(Double, String?)
     /// Why it says nothing of this model.
@@ -83,13 +98,20 @@ public struct Verification {
   }
 
   /// What may be missed, by element type.
-  struct Tolerance {
+  package struct Tolerance {
     var single: Double
     var double: Double
     var brief: Double
 
+    /// Names what may be missed.
+    package init(single: Double, double: Double, brief: Double) {
+      self.single = single
+      self.double = double
+      self.brief = brief
+    }
+
     /// Nothing.
-    static let exact = Tolerance(single: 0, double: 0, brief: 0)
+    package static let exact = Tolerance(single: 0, double: 0, brief: 0)
     /// Of states that were computed in another order.
     static let states = Tolerance(single: 1e-5, double: 1e-12, brief: 0.05)
     /// Of one state's sum.

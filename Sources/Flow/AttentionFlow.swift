@@ -60,7 +60,7 @@ struct AttentionFlow {
       }.max() ?? 0
     }
     let integrals = try setting.request.options.quadrature.integrate(
-      setting.targets.count, slowness: isITB ? nil : setting.slowness,
+      setting.targets.count, slowness: isITB ? nil : setting.attentionSlowness,
       estimate: { places, nodes in
         try estimate(places, nodes, isITB: isITB, starts: starts, whole: whole)
       }, error: error)

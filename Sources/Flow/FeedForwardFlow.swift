@@ -51,8 +51,8 @@ struct FeedForwardFlow {
 
     let shown = setting.request.heads
     let integrals = try options.quadrature.integrate(
-      targets.count, slowness: options.feedForwardBaseline == .zero && isPublished
-        ? setting.slowness(of: ends, [.beforeFeedForward]) : nil,
+      targets.count, slowness: options.feedForwardBaseline == .zero
+        ? setting.feedForwardSlowness(ends, isMiddle: isPublished) : nil,
       estimate: { places, nodes in
         try setting.gather(places, nodes, size: setting.flow.model.shape.hidden) {
           targets, places in

@@ -72,19 +72,47 @@ struct FlowSetting {
       ? TargetPath(projections, targets: targets) : TokenPath(projections, targets: targets)
   }
 
-  /// How slowly paths of the stream from zero start.
-  var slowness: Double {
-    slowness(of: stream, [.beforeAttention, .beforeBoth, .beforeMixer])
+  /// How slowly paths of the stream from zero start, for the map z → u.
+  var attentionSlowness: Double { reading * steepness(.heads, .joinedHeads) }
+
+  /// The same for the map z → z′, on which every norm of the block bends once more.
+  var layerSlowness: Double {
+    let branches =
+      steepness(.afterAttention) * steepness(.beforeFeedForward) * steepness(.afterFeedForward)
+    return min(reading * max(branches, steepness(.heads, .joinedHeads)), 1e18)
   }
 
-  /// The largest ratio of what a norm reads to its √ε, with room; where no norm reads it, that of streams to
-  /// biases in post-norm models.
-  func slowness(of values: Tensor, _ places: [NormFacts.Place]) -> Double {
-    let norms = (flow.model as? Transformer)?.blocks[layer].facts.norms ?? []
-    guard let norm = norms.first(where: { places.contains($0.place) }), norm.epsilon > 0,
-      let squares = try? (values * values).mean(along: -1).values(), let most = squares.max()
+  /// The same for u → z′: nil for an even start, where no norm reads u alone.
+  func feedForwardSlowness(_ u: Tensor, isMiddle: Bool) -> Double? {
+    let place: NormFacts.Place = isMiddle ? .beforeFeedForward : .afterAttention
+    guard let norm = norms.first(where: { $0.place == place }) else { return nil }
+    return size(of: u, beside: norm)
+  }
+
+  /// The largest ratio of the stream to the √ε of the norm that reads it; where none does, of streams to biases.
+  private var reading: Double {
+    let places: Set<NormFacts.Place> = [.beforeAttention, .beforeBoth, .beforeMixer]
+    guard let norm = norms.first(where: { places.contains($0.place) }) else { return 100 }
+    return size(of: stream, beside: norm)
+  }
+
+  /// What a norm that reads the work of another norm makes of a start: it bends where that is of the size of
+  /// its own √ε.
+  private func steepness(_ places: NormFacts.Place...) -> Double {
+    norms.filter { places.contains($0.place) && $0.epsilon > 0 }
+      .map { max(1, 10 / $0.epsilon.squareRoot()) }.max() ?? 1
+  }
+
+  private var norms: [NormFacts] {
+    let facts = (flow.model as? Transformer)?.blocks[layer].facts
+    return (facts?.norms ?? []) + (facts?.attention?.norms ?? [])
+  }
+
+  private func size(of values: Tensor, beside norm: NormFacts) -> Double {
+    guard norm.epsilon > 0, let squares = try? (values * values).mean(along: -1).values(),
+      let most = squares.max()
     else { return 100 }
-    return min(max(100, 4 * (most / norm.epsilon).squareRoot()), 1e12)
+    return max(100, 4 * (most / norm.epsilon).squareRoot())
   }
 
   /// Divides targets and nodes so that none of what is computed together is too large, and gathers one list

@@ -59,7 +59,7 @@ struct LayerFlow {
       }
     }
     let integrals = try setting.request.options.quadrature.integrate(
-      targets.count, slowness: isITB ? nil : setting.slowness,
+      targets.count, slowness: isITB ? nil : setting.layerSlowness,
       estimate: { places, nodes in
         try estimate(places, nodes, isITB: isITB, starts: starts, whole: whole)
       }, error: { totals[$0].error($1.reduce(0, +)) })

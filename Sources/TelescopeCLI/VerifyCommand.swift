@@ -36,7 +36,8 @@ enum VerifyCommand {
 
     Progress.current.begin("Verifying", quiet: common.isQuiet)
     defer { Progress.current.end() }
-    var result = try Verification(loaded, on: prompt).verify { share, done in
+    let verification = try Verification(loaded, on: prompt)
+    var result = try verification.verify(further: verification.flowChecks) { share, done in
       Progress.current.update(share)
       if let done { Progress.current.describe(VerifyReport.line(for: done, style: Terminal.style)) }
     }
