@@ -50,7 +50,12 @@ struct FlowInvariantsTests {
         }
         for (cell, sum) in sums(map).enumerated() {
           let total = map.totals.values[cell]
-          let error = total > 1e-8 ? abs(sum - total) / total : abs(sum - total)
+          // Where nothing changes, what little is found is held against the output instead.
+          guard total > 1e-9 else {
+            #expect(abs(sum) < 1e-9)
+            continue
+          }
+          let error = abs(sum - total) / total
           #expect(abs(error - map.completenessError.values[cell]) < 1e-9)
           #expect(error <= 1e-3 || map.unconverged.contains(cell / heads))
         }
