@@ -89,7 +89,7 @@ extension InspectResult {
       ("explain --check", noHead ?? bothWays), ("explain --contrast", noHead ?? continues),
       ("dla", noHead ?? nonlinear ?? noRule), ("compare", noHead ?? nonlinear ?? noRule),
       ("lens show", noHead), ("lens train", noHead), ("flow", nil),
-      ("flow --granularity attention, feed-forward", noHeads), ("capture", nil), ("verify", nil),
+      ("flow --granularity all", noHeads), ("capture", nil), ("verify", nil),
     ]
     return reasons.map {
       InspectedMethod(name: $0.name, supported: $0.reason == nil, reason: $0.reason)

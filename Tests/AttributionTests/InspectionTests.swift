@@ -145,7 +145,10 @@ struct InspectionTests {
         "compare": "the head has a nonlinear layer before its norm",
       ])
     #expect(
-      try reasons("mamba") == ["explain --depth head, token": "no block has attention heads"])
+      try reasons("mamba") == [
+        "explain --depth head, token": "no block has attention heads",
+        "flow --granularity all": "no block has attention heads",
+      ])
     let headless = try reasons("bert-headless")
     #expect(
       Set(headless.keys)

@@ -28,7 +28,7 @@ struct HelpTests {
   func width() throws {
     for words in [
       ["aggregate"], ["lens"], ["lens", "show"], ["lens", "train"], ["lens", "means"],
-      ["inspect"], ["verify"], ["capture"], ["model"], ["model", "list"], ["model", "fetch"],
+      ["flow"], ["inspect"], ["verify"], ["capture"], ["model"], ["model", "list"], ["model", "fetch"],
       ["model", "remove"], ["model", "convert"],
     ] {
       let outcome = try Command.run(words + ["--help"])
@@ -46,6 +46,7 @@ private let generalHelp = """
          telescope lens show|train|means [options]
          telescope dla [options] "prompt"
          telescope compare [options] "prompt"
+         telescope flow [options] "text"
          telescope inspect [options] [MODEL]
          telescope verify [options] [MODEL]
          telescope capture [options] --sites NAMES -o FILE "text"
@@ -56,6 +57,7 @@ private let generalHelp = """
     lens        read every layer's state as if it were the last (logit lens, tuned lens)
     dla         split the logit of each token over everything that wrote it
     compare     several methods side by side, layer by layer
+    flow        which token feeds which, inside one layer (LIG)
     inspect     what a model is: sizes, wiring, sites, and which methods work
     verify      what must hold of every model, tried on this one
     capture     write what a forward pass shows as safetensors

@@ -166,6 +166,8 @@ private let modernBERT = """
     compare                      no: the head has a nonlinear layer before its norm
     lens show                    yes
     lens train                   yes
+    flow                         yes
+    flow --granularity all       yes
     capture                      yes
     verify                       yes
 
