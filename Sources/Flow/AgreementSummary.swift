@@ -92,6 +92,8 @@ public struct NullSummary: Sendable {
   public var published: PublishedAgreement?
   /// All layers together.
   public var overall: AgreementIntervals
+  /// Each layer by itself.
+  public var layers: [(layer: Int, scores: AgreementIntervals)]
 }
 
 /// Gathers what pairs of routes score, one text at a time.
@@ -107,7 +109,8 @@ public struct AgreementSummary: Sendable {
     var reference: String
     /// C's name, or the predictor's.
     var name: String
-    /// Where its numbers begin among all; of a pair, those of all layers together and then of each.
+    /// Where its numbers begin among all: those of all layers together, then those of each; a margin has the
+    /// first alone.
     var start: Int
     var published = RunningPublished()
   }
@@ -172,6 +175,9 @@ public struct AgreementSummary: Sendable {
       }
       return found
     }
+    func byLayer(_ row: Row) -> [(layer: Int, scores: AgreementIntervals)] {
+      layers.indices.map { (layers[$0], intervals(row, $0 + 1)) }
+    }
     var pairs: [PairSummary] = []
     var nulls: [NullSummary] = []
     for row in rows {
@@ -180,14 +186,14 @@ public struct AgreementSummary: Sendable {
         pairs.append(
           PairSummary(
             reference: row.reference, route: row.name, columns: row.published.count,
-            published: row.published.value, overall: intervals(row),
-            layers: layers.indices.map { (layers[$0], intervals(row, $0 + 1)) }, margins: []))
+            published: row.published.value, overall: intervals(row), layers: byLayer(row),
+            margins: []))
       case .margin: pairs[pairs.count - 1].margins.append((row.name, intervals(row)))
       case .null:
         nulls.append(
           NullSummary(
             reference: row.reference, name: row.name, published: row.published.value,
-            overall: intervals(row)))
+            overall: intervals(row), layers: byLayer(row)))
       }
     }
     return (pairs, nulls)
@@ -210,7 +216,7 @@ public struct AgreementSummary: Sendable {
     var made: [Row] = []
     func append(_ kind: Row.Kind, _ reference: AgreementReference, _ name: String) {
       made.append(Row(kind: kind, reference: reference.route.name, name: name, start: count))
-      count += (kind == .pair ? layers.count + 1 : 1) * AgreementQuantity.all.count
+      count += (kind == .margin ? 1 : layers.count + 1) * AgreementQuantity.all.count
     }
     for agreement in agreements {
       append(.pair, agreement.reference, agreement.name)
@@ -237,9 +243,7 @@ public struct AgreementSummary: Sendable {
         for (place, value) in column.quantities.enumerated() {
           guard let value else { continue }
           means.add(value, to: Self.column(rows[row], 0, place))
-          if rows[row].kind == .pair {
-            means.add(value, to: Self.column(rows[row], layer + 1, place))
-          }
+          means.add(value, to: Self.column(rows[row], layer + 1, place))
         }
       }
     }

@@ -52,6 +52,17 @@ struct AgreementSummaryTests {
     #expect(summary.texts == 5)
     #expect(found.pairs.map(\.route) == ["near", "far"])
     #expect(found.nulls.map(\.name) == ["zero", "constant"])
+    for (null, index) in zip(found.nulls, 0...) {
+      for (layer, scores) in null.layers {
+        let each = texts.map { agreements($0)[0].results.first { $0.layer == layer } }
+        let sum = each.reduce(0) {
+          $0 + ($1?.nulls[index].withSelf.relativeL2 ?? .nan) * Double($1?.columns ?? 0)
+        }
+        let columns = each.reduce(0) { $0 + ($1?.columns ?? 0) }
+        let mean = scores[.withSelf(.relativeL2)]?.mean ?? .nan
+        #expect(abs(mean - sum / Double(columns)) < 1e-14)
+      }
+    }
 
     // The same columns as targets of one text: of 4 to 6 rows, so each by its own results.
     for (pair, index) in zip(found.pairs, 0...) {
