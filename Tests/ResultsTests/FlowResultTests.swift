@@ -21,7 +21,7 @@ struct FlowResultTests {
     layers: [layer(0), layer(4)],
     agreement: [
       FlowAgreement(
-        routes: ["layer", "product"], layer: nil, columns: 4, published: published,
+        routes: ["layer", "product"], layer: nil, columns: 4, topCount: 3, published: published,
         withSelf: scores, withoutSelf: scores,
         nulls: [
           NullAgreement(
