@@ -15,14 +15,14 @@ struct FlowAgreementTable {
 
   private static var scores: [Score] {
     [
-    Score(name: "rel. L2", path: \.relativeL2, isDistance: true),
-    Score(name: "cosine", path: \.cosine, isDistance: false),
-    Score(name: "Spearman", path: \.spearman, isDistance: false),
-    Score(name: "scaled", path: \.scaledResidual, isDistance: true),
-    Score(name: "Pearson", path: \.pearson, isDistance: false),
-    Score(name: "share L2", path: \.shareL2, isDistance: true),
-    Score(name: "top k", path: \.topOverlap, isDistance: false),
-  ]
+      Score(name: "rel. L2", path: \.relativeL2, isDistance: true),
+      Score(name: "cosine", path: \.cosine, isDistance: false),
+      Score(name: "Spearman", path: \.spearman, isDistance: false),
+      Score(name: "scaled", path: \.scaledResidual, isDistance: true),
+      Score(name: "Pearson", path: \.pearson, isDistance: false),
+      Score(name: "share L2", path: \.shareL2, isDistance: true),
+      Score(name: "top k", path: \.topOverlap, isDistance: false),
+    ]
   }
 
   init(_ agreement: [FlowAgreement], style: TerminalStyle) {
@@ -47,7 +47,8 @@ struct FlowAgreementTable {
   // MARK: All layers
 
   private func whole(_ entry: FlowAgreement) -> [TerminalLine] {
-    let both = [("with own entries", \FlowAgreement.withSelf, \NullAgreement.withSelf)]
+    let both =
+      [("with own entries", \FlowAgreement.withSelf, \NullAgreement.withSelf)]
       + [("without them    ", \FlowAgreement.withoutSelf, \NullAgreement.withoutSelf)]
     var lines: [TerminalLine] = []
     for (name, path, nullPath) in both {
@@ -55,7 +56,8 @@ struct FlowAgreementTable {
       let table = TextTable(
         names: TextTable.Column(
           head: name,
-          cells: ["the routes"] + entry.nulls.map { "null: " + TerminalReport.shown($0.name, style: style) },
+          cells: ["the routes"]
+            + entry.nulls.map { "null: " + TerminalReport.shown($0.name, style: style) },
           emphasis: [.strong] + entry.nulls.map { _ in Emphasis.quiet }),
         columns: Self.scores.map { score in
           TextTable.Column(
@@ -67,7 +69,9 @@ struct FlowAgreementTable {
     guard let published = entry.published else { return lines }
     let words = style.glyphs.words
     func pair(_ mean: Double, _ deviation: Double) -> String {
-      words(Quantity.fixed(mean, 4, signed: false) + " ± " + Quantity.fixed(deviation, 4, signed: false))
+      words(
+        Quantity.fixed(mean, 4, signed: false) + " ± " + Quantity.fixed(deviation, 4, signed: false)
+      )
     }
     lines += DisplayText.joined(
       [

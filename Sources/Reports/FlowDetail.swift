@@ -25,7 +25,9 @@ struct FlowDetail {
   }
 
   private func heading(_ entry: FlowMaps.Entry) -> [TerminalLine] {
-    var phrases = [entry.name, style.glyphs.isASCII ? FlowMaps.ascii(entry.between) : entry.between]
+    var phrases = [
+      entry.name, style.glyphs.isASCII ? FlowMaps.ascii(entry.between) : entry.between,
+    ]
     if let baseline = entry.baseline { phrases.append("from " + baseline) }
     phrases[0] =
       switch entry.key {

@@ -45,7 +45,8 @@ struct FlowGrid {
       for column in 0..<targets {
         let value = array[source, column]
         let share = abs(value) / largest
-        line.append(shade(value, share, cell), level(share) == 0 ? .plain : value < 0 ? .loss : .gain)
+        line.append(
+          shade(value, share, cell), level(share) == 0 ? .plain : value < 0 ? .loss : .gain)
       }
       lines.append(line)
     }

@@ -17,8 +17,10 @@ extension FlowReport {
       template: PackageResources.flow_html,
       styles: [PackageResources.viewer_css, PackageResources.flow_css],
       scripts: [
-        PackageResources.format_js, PackageResources.heatmap_js, PackageResources.flowdata_js, PackageResources.flowmaps_js,
+        PackageResources.format_js, PackageResources.heatmap_js, PackageResources.flowdata_js,
+        PackageResources.flowmaps_js,
         PackageResources.flowpanels_js, PackageResources.flow_js,
+        PackageResources.flowhands_js,
       ],
       title: DisplayText.tail(text, to: 60) + " · flows", json: try light.encoded(indented: false))
     // Base64 holds nothing that could be taken for markup, and the mark stands once, in the template.

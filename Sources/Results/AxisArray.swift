@@ -64,7 +64,7 @@ public struct AxisArray: Codable, Sendable, Equatable {
       shape = try container.decode([Int].self, forKey: .shape)
       values = []
     } else {
-      let lists = try NestedLists(container.superDecoder(forKey: .values), depth: axes.count)
+      let lists = try NestedLists(container.present(.values), depth: axes.count)
       shape = lists.shape
       values = lists.values
     }
@@ -107,10 +107,12 @@ private struct NestedLists: Encodable {
     var gathered: [Double] = []
     var count = 0
     while !container.isAtEnd {
-      let row = try NestedLists(container.superDecoder(), depth: depth - 1)
+      let decoder = try container.superDecoder()
+      let row = try NestedLists(decoder, depth: depth - 1)
       guard inner == nil || inner == row.shape else {
-        throw DecodingError.dataCorruptedError(
-          in: container, debugDescription: "rows of different lengths")
+        throw DecodingError.dataCorrupted(
+          DecodingError.Context(
+            codingPath: decoder.codingPath, debugDescription: "rows of different lengths"))
       }
       inner = row.shape
       gathered += row.values
@@ -124,5 +126,16 @@ private struct NestedLists: Encodable {
 extension UnkeyedEncodingContainer {
   fileprivate mutating func encode(contentsOf values: [Double]) throws {
     for value in values { try encode(value) }
+  }
+}
+
+extension KeyedDecodingContainer {
+  /// The decoder of a field that has to be there: one that is absent would read as null.
+  func present(_ key: Key) throws -> any Decoder {
+    guard contains(key) else {
+      throw DecodingError.keyNotFound(
+        key, DecodingError.Context(codingPath: codingPath, debugDescription: "no such field"))
+    }
+    return try superDecoder(forKey: key)
   }
 }

@@ -44,7 +44,9 @@ extension FlowResult {
     result.arrays = file
     for index in layers.indices {
       for place in Self.places(in: layers[index]) {
-        guard let array = layers[index][keyPath: place.path], !array.values.isEmpty else { continue }
+        guard let array = layers[index][keyPath: place.path], !array.values.isEmpty else {
+          continue
+        }
         result.layers[index][keyPath: place.path] = AxisArray(
           axes: array.axes, shape: array.shape, values: [],
           tensor: "layers.\(layers[index].layer).\(place.name)")

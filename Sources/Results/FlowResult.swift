@@ -224,7 +224,7 @@ public struct FlowMap: Codable, Sendable, Equatable {
     let axes =
       array.axes.contains("source") ? array.axes.filter { $0 != "source" } : ["target"]
     func read(_ key: CodingKeys) throws -> AxisArray {
-      try AxisArray(axes: axes, nestedIn: container.superDecoder(forKey: key))
+      try AxisArray(axes: axes, nestedIn: container.present(key))
     }
     totals = try read(.totals)
     completenessError = try read(.completenessError)

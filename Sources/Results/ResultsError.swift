@@ -168,7 +168,8 @@ extension ResultsError {
     let extents = shape.map(String.init).joined(separator: " × ")
     return ResultsError(
       code: .malformed,
-      message: "'\(printable(tensor))' in the file of arrays has \(count) numbers, and '\(path)' of "
+      message:
+        "'\(printable(tensor))' in the file of arrays has \(count) numbers, and '\(path)' of "
         + "this result wants \(extents). Keep both files of one run together, or write them again.")
   }
 

@@ -190,7 +190,7 @@ function agreementTable(entries, selves) {
 function save(name, blob) {
   const address = URL.createObjectURL(blob);
   const link = element("a", { download: name });
-  Object.assign(link, { ["hr" + "ef"]: address });
+  link.href = address;
   link.click();
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
