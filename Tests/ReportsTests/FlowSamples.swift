@@ -123,6 +123,7 @@ enum FlowSamples {
       topOverlap: 0.5)
     return FlowAgreement(
       routes: ["layer", "product"], layer: layer, columns: layer == nil ? 2 : 1,
+      topCount: 3,
       published: published(0), withSelf: scores(0), withoutSelf: scores(0.03),
       nulls: [
         NullAgreement(

@@ -21,7 +21,7 @@ struct FlowResultTests {
     layers: [layer(0), layer(4)],
     agreement: [
       FlowAgreement(
-        routes: ["layer", "product"], layer: nil, columns: 4, published: published,
+        routes: ["layer", "product"], layer: nil, columns: 4, topCount: 3, published: published,
         withSelf: scores, withoutSelf: scores,
         nulls: [
           NullAgreement(
@@ -33,7 +33,7 @@ struct FlowResultTests {
     l2Mean: 0.5, l2Deviation: 0.25, correlationMean: -0.125, correlationDeviation: 0.0625)
   private static let scores = AgreementScores(
     relativeL2: 0.5, shareL2: 0.25, scaledResidual: nil, cosine: 0.75, pearson: -0.5,
-    spearman: 0.125, topOverlap: 1)
+    spearman: 0.125, topOverlap: 1, undefined: ["scaled_residual": 4])
 
   private static func layer(_ layer: Int) -> FlowLayer {
     let start = Double(1000 * (layer + 1))
