@@ -44,6 +44,9 @@ struct FlowAgreementTable {
     }
   }
 
+  /// Names are whole where a column of scores fits beside them.
+  private var nameLeast: Int { min(16, max(6, style.width - 20)) }
+
   // MARK: All layers
 
   private func whole(_ entry: FlowAgreement) -> [TerminalLine] {
@@ -63,15 +66,14 @@ struct FlowAgreementTable {
           TextTable.Column(
             head: score.name, cells: scores.map { text($0[keyPath: score.path]) },
             emphasis: emphasis(score, scores))
-        })
+        }, nameLeast: nameLeast)
       lines += table.lines(style: style, indent: 2)
     }
     guard let published = entry.published else { return lines }
     let words = style.glyphs.words
     func pair(_ mean: Double, _ deviation: Double) -> String {
-      words(
-        Quantity.fixed(mean, 4, signed: false) + " ± " + Quantity.fixed(deviation, 4, signed: false)
-      )
+      words(Quantity.fixed(mean, 4, signed: false)) + (style.glyphs.isASCII ? " +- " : " ± ")
+        + words(Quantity.fixed(deviation, 4, signed: false))
     }
     lines += DisplayText.joined(
       [
@@ -138,7 +140,8 @@ struct FlowAgreementTable {
           head: "best null", cells: nulls.map(text), emphasis: rows.map { _ in .quiet }))
     }
     let table = TextTable(
-      names: TextTable.Column(head: "without them    ", cells: names), columns: columns)
+      names: TextTable.Column(head: "without them    ", cells: names), columns: columns,
+      nameLeast: nameLeast)
     return table.lines(style: style, indent: 2)
   }
 }

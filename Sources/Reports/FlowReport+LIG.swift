@@ -20,20 +20,22 @@ extension FlowReport {
   ///
   /// - Throws: `ResultsError` where a number is NaN or infinite.
   public static func lig(for result: FlowResult) throws -> Data {
-    // Written once by the schema's own encoder, a number that JSON cannot carry is refused by name.
-    for array in result.flowArrays {
-      guard array.values.allSatisfy(\.isFinite) else {
-        throw ResultsError(
-          code: .notFinite,
-          message: "'\(array.name)' is not a finite number, so the result cannot be written. "
-            + "The model's numbers overflowed; compute in a wider dtype.")
-      }
+    for array in result.flowArrays where !array.values.allSatisfy(\.isFinite) {
+      throw notFinite(array)
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     var data = try encoder.encode(LIGDocument(result))
     data.append(UInt8(ascii: "\n"))
     return data
+  }
+
+  /// An array that neither JSON nor a page can carry.
+  static func notFinite(_ array: FlowArray) -> ResultsError {
+    ResultsError(
+      code: .notFinite,
+      message: "'\(array.name)' is not a finite number, so the result cannot be written. "
+        + "The model's numbers overflowed; compute in a wider dtype.")
   }
 }
 

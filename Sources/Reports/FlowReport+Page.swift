@@ -29,22 +29,26 @@ extension FlowReport {
     var whole = String(page[..<place.lowerBound])
     for array in arrays {
       whole += "<script type=\"application/base64\" data-name=\""
-      whole += array.name.replacing("&", with: "&amp;").replacing("\"", with: "&quot;")
-        .replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+      whole += attribute(array.name)
       whole += "\">" + (try numbers(array)) + "</script>\n"
     }
     return whole + page[place.upperBound...]
   }
 
+  /// A name as an attribute can hold it: whatever is no letter, digit, dot or dash, by its code.
+  private static func attribute(_ name: String) -> String {
+    name.unicodeScalars.map { scalar in
+      let isPlain =
+        scalar.isASCII
+        && (scalar.properties.isAlphabetic || "0123456789._-".unicodeScalars.contains(scalar))
+      return isPlain ? String(scalar) : "&#\(scalar.value);"
+    }.joined()
+  }
+
   private static func numbers(_ array: FlowArray) throws -> String {
     var bytes = Data(capacity: 4 * array.values.count)
     for value in array.values {
-      guard Float(value).isFinite else {
-        throw ResultsError(
-          code: .notFinite,
-          message: "'\(array.name)' is not a finite number, so the result cannot be written. "
-            + "The model's numbers overflowed; compute in a wider dtype.")
-      }
+      guard Float(value).isFinite else { throw notFinite(array) }
       withUnsafeBytes(of: Float(value).bitPattern.littleEndian) { bytes.append(contentsOf: $0) }
     }
     return bytes.base64EncodedString()

@@ -99,7 +99,7 @@ struct FlowReportTests {
     #expect(
       text(light, 100).contains(
         "\nThe numbers of 'layers.2.layer_flow' stand in the file of arrays beside this result and "
-          + "were not read\n  from it.\n"))
+          + "were not\n  read from it.\n"))
   }
 
   @Test("A result whose lists do not fit is not drawn: the first one is named")

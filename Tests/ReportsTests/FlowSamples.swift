@@ -122,7 +122,8 @@ enum FlowSamples {
       relativeL2: 1, shareL2: 1, scaledResidual: 1, cosine: nil, pearson: nil, spearman: nil,
       topOverlap: 0.5)
     return FlowAgreement(
-      routes: ["layer", "product"], layer: layer, columns: layer == nil ? 2 : 1, topCount: 3,
+      routes: ["layer", "product"], layer: layer, columns: layer == nil ? 2 : 1,
+      topCount: 3,
       published: published(0), withSelf: scores(0), withoutSelf: scores(0.03),
       nulls: [
         NullAgreement(

@@ -33,7 +33,7 @@ struct FlowResultTests {
     l2Mean: 0.5, l2Deviation: 0.25, correlationMean: -0.125, correlationDeviation: 0.0625)
   private static let scores = AgreementScores(
     relativeL2: 0.5, shareL2: 0.25, scaledResidual: nil, cosine: 0.75, pearson: -0.5,
-    spearman: 0.125, topOverlap: 1)
+    spearman: 0.125, topOverlap: 1, undefined: ["scaled_residual": 4])
 
   private static func layer(_ layer: Int) -> FlowLayer {
     let start = Double(1000 * (layer + 1))

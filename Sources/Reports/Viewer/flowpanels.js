@@ -150,7 +150,7 @@ function agreementTable(entries, selves) {
   const line = (name, values, published, kind, better) => element("tr", { class: kind },
     element("th", { scope: "row" }, name),
     ...scores.map(([key], index) => element("td", { class: better ? better[index] : null }, number(values[key]))),
-    element("td", {}, number(published.l2_mean)), element("td", {}, number(published.corr_mean)));
+    element("td", {}, number(published?.l2_mean)), element("td", {}, number(published?.corr_mean)));
   const body = [];
   const isNone = (value) => value === undefined || value === null;
   const isWhole = (entry) => isNone(entry.layer) && isNone(entry.head);
