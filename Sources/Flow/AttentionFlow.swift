@@ -111,7 +111,7 @@ struct AttentionFlow {
         own: projections.ownPlaces(targets),
         end: whole.selecting(places, along: 1).directions
       )
-    } _: { shared, part in
+    } body: { shared, part in
       let state = shared.path.state(at: part.places)
       let g = setting.usesLength ? state.change.directions : shared.end
       var sum = setting.weighed(state.contributions(of: g, own: shared.own), part.weights)

@@ -42,11 +42,12 @@ struct AttentionState {
   /// [nodes, heads, targets, sources].
   var pull: (_ g: Tensor) -> (values: Tensor, slopes: Tensor)
 
-  /// What each source contributes at each node: [nodes, heads, targets, sources].
+  /// What each source contributes at each node.
   ///
   /// - Parameters:
   ///   - g: ∂S/∂u: [nodes, heads, targets, headWidth].
   ///   - own: 1 where a source is the row's own target, else 0: [targets, sources].
+  /// - Returns: [nodes, heads, targets, sources].
   func contributions(of g: Tensor, own: Tensor) -> Tensor {
     let (p, slopes) = pull(g)
     let e = pattern * (p - (pattern * p).sum(along: -1, keepingDimension: true))

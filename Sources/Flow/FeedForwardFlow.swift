@@ -51,7 +51,8 @@ struct FeedForwardFlow {
 
     let shown = setting.request.heads
     let integrals = try options.quadrature.integrate(
-      targets.count, slowness: options.feedForwardBaseline == .zero
+      targets.count,
+      slowness: options.feedForwardBaseline == .zero
         ? setting.feedForwardSlowness(ends, isMiddle: isPublished) : nil,
       estimate: { places, nodes in
         try setting.gather(places, nodes, size: setting.flow.model.shape.hidden) {
@@ -61,7 +62,7 @@ struct FeedForwardFlow {
             step: step.selecting(places, along: 0), zero: zero.selecting(places, along: 0),
             end: whole.selecting(places, along: 0).directions
           )
-        } _: { shared, part in
+        } body: { shared, part in
           let a = Tensor(part.places, [part.places.count, 1, 1], setting.type, on: start.device)
           let u = shared.start + a * shared.step
           let (gradient, _) = gradients(
@@ -77,7 +78,8 @@ struct FeedForwardFlow {
     var flow = FlowMap(
       array: AxisArray(axes: ["target", "head"], columns.count, shown.count) {
         columns[$0][shown[$1]]
-      }, totals: AxisArray(axes: ["target"], shape: [totals.count], values: totals.map(\.total)), integrals,
+      }, totals: AxisArray(axes: ["target"], shape: [totals.count], values: totals.map(\.total)),
+      integrals,
       targets: targets)
     flow.completenessError = AxisArray(
       axes: ["target"], shape: [totals.count],

@@ -79,7 +79,8 @@ extension FlowError {
   static func noSplit(_ architecture: String, layer: Int) -> FlowError {
     FlowError(
       code: .usage,
-      message: "Block \(layer) of \(architecture) carries between tokens beside its heads, so what passes "
+      message:
+        "Block \(layer) of \(architecture) carries between tokens beside its heads, so what passes "
         + "through them is not all; leave out exact.")
   }
 

@@ -29,12 +29,11 @@ public enum FlowWay: Sendable, Hashable {
     }
   }
 
-  /// Reads a name; baselines that it leaves out are the options'.
+  /// Reads a name, nil for one that is none; baselines that it leaves out are the options'.
   ///
   /// - Parameters:
   ///   - name: `layer`, `exact:zero`, `product`, `product:zero+att-itb`.
   ///   - options: where the baselines are that the name leaves out.
-  /// - Returns: nil for a name that is none.
   public init?(_ name: String, _ options: FlowOptions) {
     let parts = name.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     let baselines = parts.count > 1 ? String(parts[1]) : nil

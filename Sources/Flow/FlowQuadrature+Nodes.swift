@@ -66,6 +66,7 @@ extension FlowQuadrature {
   ///   - slowness: how slowly a path from zero starts; nil for other paths.
   ///   - estimate: the integrals of some targets by a rule, one list each.
   ///   - error: by how much a target's integrals miss what they should sum to, relative to it.
+  /// - Returns: one for each target.
   func integrate(
     _ count: Int, slowness: Double?,
     estimate: (_ targets: [Int], PathNodes) throws -> [[Double]],

@@ -115,19 +115,20 @@ struct FlowSetting {
     return max(100, 4 * (most / norm.epsilon).squareRoot())
   }
 
-  /// Divides targets and nodes so that none of what is computed together is too large, and gathers one list
-  /// a target: the sum over nodes of what `body` gives, [targets, numbers].
+  /// Divides targets and nodes so that none of what is computed together is too large, and sums over nodes.
   ///
   /// - Parameters:
-  ///   - targets: places among the targets.
+  ///   - places: places among the targets.
   ///   - nodes: the rule.
   ///   - size: numbers a target and node.
   ///   - prepare: what a group of targets shares for all nodes, from their positions.
-  ///   - body: the weighted sum over some nodes.
+  ///   - body: the weighted sum over some nodes: [targets, numbers].
+  /// - Returns: one list a target.
+  /// - Throws: `FlowError` for numbers that are not finite.
   func gather<Shared>(
     _ places: [Int], _ nodes: PathNodes, size: Int,
     prepare: (_ targets: [Int], _ places: [Int]) -> Shared,
-    _ body: (Shared, PathNodes) -> Tensor
+    body: (Shared, PathNodes) -> Tensor
   ) throws -> [[Double]] {
     let most = request.options.numbersAtOnce
     let rowsAtOnce = max(1, min(places.count, most / max(1, size)))

@@ -67,7 +67,8 @@ struct LayerFlow {
     let columns = zip(integrals, targets).map { column($0.values, $1) }
     var flow = FlowMap(
       array: AxisArray(axes: ["source", "target"], tokens, targets.count) { columns[$1][$0] },
-      totals: AxisArray(axes: ["target"], shape: [totals.count], values: totals.map(\.total)), integrals,
+      totals: AxisArray(axes: ["target"], shape: [totals.count], values: totals.map(\.total)),
+      integrals,
       targets: targets)
     flow.completenessError = AxisArray(
       axes: ["target"], shape: [totals.count],
@@ -134,7 +135,7 @@ struct LayerFlow {
         end: whole.selecting(places, along: 0).directions,
         step: setting.stream.selecting(targets, along: 0)
       )
-    } _: { shared, part in
+    } body: { shared, part in
       let state = shared.path.state(at: part.places)
       let own = stream(
         isITB ? part.places.map { _ in 1 } : part.places, shared.targets)

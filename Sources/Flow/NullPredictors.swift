@@ -1,5 +1,5 @@
-public import Results
 internal import LanguageModels
+public import Results
 internal import Tensors
 
 // What tells nothing of a composition and is there without any integral: whom a target looks at, and how far

@@ -83,5 +83,7 @@ extension Verification {
 
 extension FlowLayer {
   /// The maps of tokens.
-  fileprivate var arrays: [AxisArray] { [layerFlow?.array, attentionFlow?.array].compactMap(\.self) }
+  fileprivate var arrays: [AxisArray] {
+    [layerFlow?.array, attentionFlow?.array].compactMap(\.self)
+  }
 }

@@ -26,7 +26,8 @@ enum FlowCommand {
   ) throws {
     let json = words.outputs.first { $0.format == .json }
     let arrays = words.layout == .telescope ? json?.file.map { ArraysFile(beside: $0) } : nil
-    let (stored, moved) = arrays.map { result.movingArrays(over: ArraysFile.inline, to: $0.name) } ?? (result, [])
+    let (stored, moved) =
+      arrays.map { result.movingArrays(over: ArraysFile.inline, to: $0.name) } ?? (result, [])
     if let arrays, !moved.isEmpty {
       try arrays.file.check()
       try arrays.write(moved, of: result)

@@ -22,7 +22,8 @@ struct FlowInput {
     }
     guard let output = words.outputs.first(where: { $0.format == .json }) else {
       throw CommandError(
-        .usage, "--input writes one result a line; say where by --json FILE (- for standard output)."
+        .usage,
+        "--input writes one result a line; say where by --json FILE (- for standard output)."
       )
     }
     let texts = try PromptFile(input.path)

@@ -141,7 +141,8 @@ struct FlowWords {
     guard ways.count == 2, ways[0] != ways[1] else {
       throw CommandError(
         .usage,
-        "--compare takes two different routes, such as layer product or layer:zero product:itb+zero.")
+        "--compare takes two different routes, such as layer product or layer:zero product:itb+zero."
+      )
     }
     return (ways[0], ways[1])
   }

@@ -49,7 +49,8 @@ struct FlowCommandTests {
         let column = (0..<7).reduce(0) { $0 + conserving[$1, target] }
         let heads = (0..<weights.array.shape[1]).reduce(0) { $0 + weights.array[target, $1] }
         #expect(abs(column - heads) < 1e-9 * (1 + abs(heads)))
-        #expect(abs(weights.totals[target] - flow.totals[target]) < 1e-9 * (1 + flow.totals[target]))
+        #expect(
+          abs(weights.totals[target] - flow.totals[target]) < 1e-9 * (1 + flow.totals[target]))
       }
     }
   }
@@ -60,7 +61,8 @@ struct FlowCommandTests {
     let some = try result(
       "--granularity", "attention,layer", "--baseline", "zero", "--baseline-layer",
       "itb-zero-ratio", "--layers", "1", "--targets", "5", "2", "--heads", "1", "--", "abcdef")
-    #expect(all.parameters.baseline.layer == "zero" && all.parameters.baseline.feedForward == "zero")
+    #expect(
+      all.parameters.baseline.layer == "zero" && all.parameters.baseline.feedForward == "zero")
     #expect(some.parameters.baseline.layer == "itb-zero-ratio")
     #expect(some.parameters.baseline.attention == "zero")
     #expect(some.layers.map(\.layer) == [1] && some.parameters.targets == [2, 5])
@@ -185,7 +187,8 @@ struct FlowCommandTests {
     }
     let other = try flow(words + ["--resume", "--baseline", "zero"])
     #expect(
-      other.errors == "telescope: --resume '\(path)': line 3, made again, has another text, model or way "
+      other.errors
+        == "telescope: --resume '\(path)': line 3, made again, has another text, model or way "
         + "of being made; give the options that it was made with, or name another file.\n")
     #expect(try Data(contentsOf: folder / "out.jsonl") == bytes)
   }
@@ -193,28 +196,48 @@ struct FlowCommandTests {
   @Test(
     "What cannot be meant is refused before any model is read",
     arguments: [
-      (["--granularity", "heads", "x"],
-        "--granularity 'heads': choose among attention, feed-forward, layer, all."),
-      (["--compare", "layer", "--", "x"],
+      (
+        ["--granularity", "heads", "x"],
+        "--granularity 'heads': choose among attention, feed-forward, layer, all."
+      ),
+      (
+        ["--compare", "layer", "--", "x"],
         "--compare takes two different routes, such as layer product or layer:zero "
-          + "product:itb+zero."),
-      (["--compare", "layer", "layer:itb", "--", "x"],
+          + "product:itb+zero."
+      ),
+      (
+        ["--compare", "layer", "layer:itb", "--", "x"],
         "--compare takes two different routes, such as layer product or layer:zero "
-          + "product:itb+zero."),
-      (["--steps", "8", "--tol", "1e-3", "x"],
-        "--tol doubles the nodes as needed, and --steps fixes them; give one."),
-      (["--quadrature", "captum-trapezoid", "--tol", "1e-3", "x"],
-        "--tol doubles the nodes as needed, and --quadrature captum-trapezoid fixes them; give one."),
-      (["--quadrature", "captum-trapezoid", "--steps", "1", "x"],
-        "--steps '1': give a whole number from 2 to 4096."),
-      (["--baseline-layer", "itb-map-ratio", "x"],
-        "--baseline-layer 'itb-map-ratio': choose one of zero, itb, itb-zero-ratio."),
-      (["--format", "lig", "x"],
-        "--format goes with --json; name a file for it, or leave it out."),
-      (["--input", "a.jsonl", "--html", "b.html"],
-        "--input and --html contradict each other; give one."),
-      (["--input", "a.jsonl"],
-        "--input writes one result a line; say where by --json FILE (- for standard output)."),
+          + "product:itb+zero."
+      ),
+      (
+        ["--steps", "8", "--tol", "1e-3", "x"],
+        "--tol doubles the nodes as needed, and --steps fixes them; give one."
+      ),
+      (
+        ["--quadrature", "captum-trapezoid", "--tol", "1e-3", "x"],
+        "--tol doubles the nodes as needed, and --quadrature captum-trapezoid fixes them; give one."
+      ),
+      (
+        ["--quadrature", "captum-trapezoid", "--steps", "1", "x"],
+        "--steps '1': give a whole number from 2 to 4096."
+      ),
+      (
+        ["--baseline-layer", "itb-map-ratio", "x"],
+        "--baseline-layer 'itb-map-ratio': choose one of zero, itb, itb-zero-ratio."
+      ),
+      (
+        ["--format", "lig", "x"],
+        "--format goes with --json; name a file for it, or leave it out."
+      ),
+      (
+        ["--input", "a.jsonl", "--html", "b.html"],
+        "--input and --html contradict each other; give one."
+      ),
+      (
+        ["--input", "a.jsonl"],
+        "--input writes one result a line; say where by --json FILE (- for standard output)."
+      ),
       ([], "There is no text; give one in quotes, or - to read it from standard input."),
     ] as [([String], String)])
   func refused(_ words: [String], _ message: String) throws {

@@ -28,7 +28,8 @@ struct HelpTests {
   func width() throws {
     for words in [
       ["aggregate"], ["lens"], ["lens", "show"], ["lens", "train"], ["lens", "means"],
-      ["flow"], ["inspect"], ["verify"], ["capture"], ["model"], ["model", "list"], ["model", "fetch"],
+      ["flow"], ["inspect"], ["verify"], ["capture"], ["model"], ["model", "list"],
+      ["model", "fetch"],
       ["model", "remove"], ["model", "convert"],
     ] {
       let outcome = try Command.run(words + ["--help"])
