@@ -90,8 +90,7 @@ function radios(host, names, field, changed) {
 }
 
 function setRadio(field) {
-  const input = document.querySelector(`input[name="${field}"][value="${state[field]}"]`);
-  if (input) input.checked = true;
+  for (const input of document.getElementsByName(field)) input.checked = input.value === state[field];
 }
 
 function buildFigures() {
