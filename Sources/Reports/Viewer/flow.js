@@ -90,8 +90,7 @@ function radios(host, names, field, changed) {
 }
 
 function setRadio(field) {
-  const input = document.querySelector(`input[name="${field}"][value="${state[field]}"]`);
-  if (input) input.checked = true;
+  for (const input of document.getElementsByName(field)) input.checked = input.value === state[field];
 }
 
 function buildFigures() {
@@ -166,7 +165,9 @@ function paintFigure(figure, place, keys, wanted) {
   figure.pair[1].node.hidden = keys.length < 2;
   keys.forEach((key, side) => figure.pair[side].paint(shownMap(key, place), totalsOf(key, place),
     limits.totals?.[key] ?? cachedTotal(key), state.scale, limits[key], wanted));
-  figure.node.style.width = figure.pair[0].width * keys.length + (keys.length - 1) * 6 + "px";
+  // A map of few targets is narrower than the names below it.
+  const width = figure.pair[0].width * keys.length + (keys.length - 1) * 6;
+  figure.node.style.width = Math.max(124, width) + "px";
   if (!isCompared()) {
     figure.score.textContent = "";
     return;

@@ -53,9 +53,9 @@ function addRoute(key, name, unit, array, options = {}) {
 addRoute("layer", "whole layer", "\u2016\u0394z\u2032\u2016", (layer) => layer.layer_flow, {
   integral: (layer) => layer.layer_flow, what: "z \u2192 z\u2032, the whole layer" });
 for (const name of Object.keys(layers[0]?.composed || {}).sort()) {
-  addRoute("composed." + name, name,
+  addRoute("composed." + name, visible(name),
     name === "product" ? "\u2016\u0394u\u2016 \u00b7 \u2016\u0394z\u2032\u2016" : "\u2016\u0394z\u2032\u2016",
-    (layer) => (layer.composed || {})[name], { what: `z \u2192 u \u2192 z\u2032, ${name} composition` });
+    (layer) => (layer.composed || {})[name], { what: `z \u2192 u \u2192 z\u2032, ${visible(name)} composition` });
 }
 addRoute("heads", "through heads", "\u2016\u0394z\u2032\u2016",
   (layer) => layer.heads && layer.heads.conductance, {

@@ -134,14 +134,14 @@ class LargeMap {
 
   paint(map, totals, most, scale, limit) {
     this.image = imageOf(map, scale, limit);
-    Object.assign(this, { map, totals, most, scale });
+    Object.assign(this, { map, totals, most, scale, limit });
   }
 
   // The numbers themselves, where a cell has room for them.
   drawNumbers(pen) {
-    const { left, top, cell, map, image } = this;
+    const { left, top, cell, map, image, limit } = this;
     const isShare = this.scale === "share";
-    const decimals = isShare ? 0 : Math.max(0, decimalsFor(map.largest) - 1);
+    const decimals = isShare ? 0 : Math.max(0, decimalsFor(limit) - 1);
     const bytes = image.data;
     pen.font = `10px ${palette.font}`;
     pen.textAlign = "center";
