@@ -84,8 +84,16 @@ struct AttentionFlow {
   /// u(0) and u(1) − u(0): [heads, targets, headWidth] each.
   private func ends(isITB: Bool) -> (start: Tensor, change: Tensor) {
     if let projections = setting.projections {
-      let path = setting.path(isITB, projections, setting.targets)
-      return (path.start, path.change)
+      let targets = setting.targets
+      // Some rows at a time: a row has as many numbers a head as there are tokens.
+      let rows = max(1, setting.request.options.numbersAtOnce / (setting.heads * setting.tokens))
+      let changes = stride(from: 0, to: targets.count, by: rows).map { start in
+        let some = Array(targets[start..<min(start + rows, targets.count)])
+        return setting.path(isITB, projections, some).state(at: [1]).change.sum(along: 0)
+      }
+      return (
+        projections.start(isITB: isITB, targets), Tensor.concatenating(changes, along: 1)
+      )
     }
     guard let mixes = setting.flow.mixes[setting.layer] else {
       preconditionFailure("heads were checked for")

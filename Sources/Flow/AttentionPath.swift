@@ -14,18 +14,8 @@ internal import Tensors
 
 /// Attention along a path, for some targets.
 protocol AttentionPath {
-  /// u(0): [heads, targets, headWidth].
-  var start: Tensor { get }
   /// Attention at nodes of the path.
   func state(at nodes: [Double]) -> AttentionState
-}
-
-extension AttentionPath {
-  /// u(1) − u(0): [heads, targets, headWidth].
-  var change: Tensor {
-    let change = state(at: [1]).change
-    return change.reshaped(Array(change.shape.dropFirst()))
-  }
 }
 
 /// Attention at some nodes of a path: rows are targets.

@@ -95,7 +95,7 @@ struct FeedForwardFlow {
     let mixes: Tensor
     if let projections = setting.projections {
       // [heads, targets, headWidth]
-      mixes = setting.path(true, projections, targets).start.transposed(0, 1)
+      mixes = projections.start(isITB: true, targets).transposed(0, 1)
         .reshaped([targets.count, setting.flow.mixes[setting.layer]?.size(1) ?? 0])
     } else {
       let seen = SeamGradient(setting, isITB: true).start(targets)

@@ -98,7 +98,7 @@ public struct FlowOptions: Sendable {
   /// By which formulas.
   package var formulas: FlowFormulas = .closed
   /// How many numbers an intermediate result may have; what is computed together follows from it.
-  package var numbersAtOnce = 2_000_000
+  package var numbersAtOnce = 1_000_000
 
   /// The defaults: layers' maps from ITB, to 1e-3.
   public init() {}

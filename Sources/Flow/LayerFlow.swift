@@ -92,7 +92,7 @@ struct LayerFlow {
   private func start(isITB: Bool) throws -> Tensor {
     let targets = setting.targets
     if let projections = setting.projections, let halves = setting.halves {
-      let start = setting.path(isITB, projections, targets).start
+      let start = projections.start(isITB: isITB, targets)
       return after(
         joined(start.reshaped([1] + start.shape)), stream(isITB ? [1] : [0], targets), halves
       ).reshaped([targets.count, setting.stream.size(1)])
@@ -133,14 +133,15 @@ struct LayerFlow {
         own: projections.ownPlaces(targets),
         start: starts.selecting(places, along: 0),
         end: whole.selecting(places, along: 0).directions,
-        step: setting.stream.selecting(targets, along: 0)
+        step: setting.stream.selecting(targets, along: 0),
+        mixes: projections.start(isITB: isITB, targets)
       )
     } body: { shared, part in
       let state = shared.path.state(at: part.places)
       let own = stream(
         isITB ? part.places.map { _ in 1 } : part.places, shared.targets)
       let (g, past) = withRecording(true) {
-        let u = joined(state.change + shared.path.start).requiringGradient()
+        let u = joined(state.change + shared.mixes).requiringGradient()
         let beside = isITB ? own : own.requiringGradient()
         let made = after(u, beside, halves)
         let cotangent =

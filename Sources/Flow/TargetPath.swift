@@ -39,11 +39,6 @@ struct TargetPath: AttentionPath {
   /// r of the targets themselves: [targets, 1]; nil without a norm.
   private let targetScale: Tensor?
 
-  /// The target's own value.
-  var start: Tensor {
-    (targetScale.map { targetValue * $0 } ?? targetValue) + parts.constants.value
-  }
-
   init(_ parts: TokenProjections, targets: [Int]) {
     self.parts = parts
     let maps = parts.maps

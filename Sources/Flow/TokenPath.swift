@@ -20,11 +20,6 @@ struct TokenPath: AttentionPath {
   private let added: Tensor
   private let targetQuery: Tensor
 
-  // At 0 every token is the constant of the norm, and so is any mix of values.
-  var start: Tensor {
-    parts.constants.value.expanded([parts.maps.heads, targets.count, parts.maps.headWidth])
-  }
-
   init(_ parts: TokenProjections, targets: [Int]) {
     self.parts = parts
     self.targets = targets

@@ -56,6 +56,21 @@ struct TokenProjections {
     constants = (queryConstant, keyConstant, valueConstant)
   }
 
+  /// What heads mix where a path starts: [heads, targets, headWidth].
+  ///
+  /// Under ITB every token has the target's value; at zero all have the constant, as has any mix of them.
+  func start(isITB: Bool, _ targets: [Int]) -> Tensor {
+    guard isITB else {
+      return constants.value.expanded([maps.heads, targets.count, maps.headWidth])
+    }
+    let own = value.selecting(targets, along: 1)
+    guard let measured else { return own + constants.value }
+    let rows = measured.selecting(targets, along: 0)
+    let scale = ((rows * rows).mean(along: -1, keepingDimension: true) + epsilon)
+      .reciprocalSquareRoot
+    return own * scale + constants.value
+  }
+
   /// The norms of queries and keys.
   var headNorms: (query: HeadNormParts, key: HeadNormParts)? {
     maps.headNorms.map { norms in
