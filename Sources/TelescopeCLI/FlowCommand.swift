@@ -95,6 +95,10 @@ enum FlowCommand {
                                (default: as the model's files say)
       --input FILE             many texts: JSON lines {"prompt": "…"}, or of a .txt each line
       --resume                 go on behind the last whole line of --json
+      --aggregate FILE         with --compare: mean agreement over the texts as JSON, as on screen
+                               (- for standard output)
+      --resamples N            of the 95 % intervals, over texts (default 1000)
+      --seed N                 of what is drawn (default 0)
 
     Where to
       --json FILE              everything, schema telescope/flow/1 (- for standard output; many

@@ -35,6 +35,8 @@ struct FlowInput {
     try lines.check(isResumed: input.isResumed)
     let earlier = input.isResumed ? try output.file.map { try EarlierFlows($0, texts) } : nil
 
+    try input.aggregate?.file?.check()
+    let start = ContinuousClock.now
     let session = try FlowSession(common, words)
     try earlier?.check { try session.result(of: $0.prompt, progress: { _ in }) }
     let (done, total) = (earlier?.count ?? 0, texts.entries.count)
@@ -44,21 +46,25 @@ struct FlowInput {
     }
     lines.say(left(done))
     var failures = earlier?.failures ?? []
+    var aggregate = earlier?.aggregate ?? FlowAggregate()
     let meter = InputMeter(total, done: done, noun: "Text", quiet: common.isQuiet)
     defer { meter.end() }
     for (index, entry) in texts.entries.enumerated().dropFirst(done) {
       meter.begin()
-      let (data, failure) = try line(entry, index, session, output.file, meter)
+      let (data, made) = try line(entry, index, session, output.file, meter)
       try lines.write(data, saying: left(index + 1))
-      if let failure {
-        failures.append(failure)
-        Terminal.note("telescope: \(texts.name), line \(failure.line): \(failure.message)")
+      switch made {
+      case .success(let result): aggregate.add(result)
+      case .failure(let failure):
+        failures.append(failure.line)
+        Terminal.note(
+          "telescope: \(texts.name), line \(failure.line.line): \(failure.line.message)")
       }
       meter.finish()
     }
     meter.end()
     OutputFile.remaining = nil
-    if let file = output.file, !common.isQuiet { Terminal.note("Wrote \(file.path)") }
+    try finish(aggregate, failures.count, output, since: start)
     if let first = failures.first {
       throw CommandError(
         .badData,
@@ -67,28 +73,52 @@ struct FlowInput {
     }
   }
 
+  /// Says what the texts have in common, where routes were compared, and what was written.
+  private func finish(
+    _ aggregate: FlowAggregate, _ failures: Int, _ output: ExplainRequest.Output,
+    since start: ContinuousClock.Instant
+  ) throws {
+    if var result = aggregate.result(resamples: input.resamples, seed: words.seed) {
+      if failures > 0 { result.warnings = ["\(failures) of the texts failed and are not in it."] }
+      if !words.isReproducible {
+        result.timingsMs = ["total": (ContinuousClock.now - start) / .milliseconds(1)]
+      }
+      try input.aggregate?.write(result.encoded())
+      let isTaken = output.file == nil || input.aggregate.map { $0.file == nil } ?? false
+      if !isTaken { try Terminal.write(FlowReport.text(for: result, style: Terminal.style)) }
+    }
+    for file in [output.file, input.aggregate?.file].compactMap(\.self) where !common.isQuiet {
+      Terminal.note("Wrote \(file.path)")
+    }
+  }
+
   /// One text's line; what is wrong with it alone ends nothing else.
   private func line(
     _ entry: PromptFile.Entry, _ index: Int, _ session: FlowSession, _ file: OutputFile?,
     _ meter: InputMeter
-  ) throws -> (Data, ExplainFailure?) {
+  ) throws -> (Data, Result<FlowResult, FailedText>) {
     do {
       var result = try session.result(of: entry.prompt, progress: meter.update)
       result.id = entry.id
-      if words.layout == .lig { return (try FlowReport.lig(for: result).onOneLine(), nil) }
-      guard let file else { return (try result.encoded(indented: false), nil) }
+      if words.layout == .lig { return (try FlowReport.lig(for: result).onOneLine(), .success(result)) }
+      guard let file else { return (try result.encoded(indented: false), .success(result)) }
       let arrays = ArraysFile(beside: file, line: index + 1)
       let (stored, moved) = result.movingArrays(over: ArraysFile.inline, to: arrays.name)
       if !moved.isEmpty { try arrays.write(moved, of: result) }
-      return (try stored.encoded(indented: false), nil)
+      return (try stored.encoded(indented: false), .success(result))
     } catch {
       let error = CommandError(error)
       guard error.isOfOnePrompt else { throw error }
       let failure = ExplainFailure(
         id: entry.id, line: entry.line, prompt: entry.prompt, message: error.message)
-      return (try ExplainLine.failure(failure).encoded(), failure)
+      return (try ExplainLine.failure(failure).encoded(), .failure(FailedText(line: failure)))
     }
   }
+}
+
+/// A text that cannot be run, with its line in the output.
+private struct FailedText: Error {
+  var line: ExplainFailure
 }
 
 extension Data {
@@ -105,6 +135,7 @@ private struct EarlierFlows {
   private let file: OutputFile
   private var last: (line: Int, entry: PromptFile.Entry, result: FlowResult)?
   private(set) var failures: [ExplainFailure] = []
+  private(set) var aggregate = FlowAggregate()
   /// How many whole lines there are.
   private(set) var count = 0
   /// Their bytes; what follows is a torn line.
@@ -147,6 +178,7 @@ private struct EarlierFlows {
     if let earlier = last?.result, !result.isMade(as: earlier) {
       throw refusal("line \(count) was made in another way than those before it")
     }
+    aggregate.add(result)
     last = (count, entry, result)
   }
 

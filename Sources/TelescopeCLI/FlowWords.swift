@@ -15,6 +15,8 @@ struct FlowWords {
   var layout: Layout
   var top: Int
   var isReproducible: Bool
+  /// Of the draws for the intervals over many texts.
+  var seed: Int
   /// Many texts in place of one.
   var input: InputRequest?
 
@@ -26,8 +28,8 @@ struct FlowWords {
     "--heads": .list(accepts: isCount), "--compose": .value, "--compare": .list(accepts: isWay),
     "--ids": .list(accepts: isCount), "--chat": .alone, "--bos": .alone, "--no-bos": .alone,
     "--json": .value, "--csv": .value, "--html": .value, "--format": .value, "--top": .value,
-    "--reproducible": .alone, "--input": .value, "--resume": .alone,
-  ]
+    "--reproducible": .alone, "--seed": .value,
+  ].merging(InputRequest.forms) { $1 }
 
   @Sendable private static func isCount(_ word: String) -> Bool {
     Int(word).map { $0 >= 0 } ?? false
@@ -52,6 +54,14 @@ struct FlowWords {
     top = try arguments.integer("--top", in: 1...1000) ?? 6
     isReproducible = arguments.flag("--reproducible")
     input = try InputRequest(arguments)
+    let drawn = try arguments.integer("--seed", in: 0...Int.max)
+    seed = drawn ?? 0
+    for (option, isGiven) in [
+      ("--aggregate", input?.aggregate != nil), ("--resamples", arguments.flag("--resamples")),
+      ("--seed", drawn != nil),
+    ] where isGiven && (input == nil || plan.compared == nil) {
+      throw CommandError(.usage, "\(option) goes with --input and --compare; leave it out.")
+    }
     guard let input else { return }
     for option in ["--ids", "--csv", "--html", "--targets"] where arguments.flag(option) {
       throw CommandError(.usage, "--input and \(option) contradict each other; give one.")
