@@ -31,9 +31,6 @@ public enum AgreementMeasure: String, Sendable, Hashable, CaseIterable {
     case .cosine, .pearson, .spearman, .topOverlap: false
     }
   }
-
-  /// Whether a factor on the whole of C changes nothing but perhaps the sign.
-  public var isScaleFree: Bool { self != .relativeL2 }
 }
 
 /// The numbers of one column, and what of a comparison depends on them alone.
@@ -93,8 +90,6 @@ struct AgreementColumn: Sendable {
     self.init(
       Array(repeating: constant, count: other.values.count), topCount: other.topCount)
   }
-
-  var isFinite: Bool { norm.isFinite }
 
   /// How far each entry is among the k largest: 1 above the k-th value and 0 below; entries that tie for the
   /// last places share them.

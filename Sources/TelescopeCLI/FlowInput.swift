@@ -100,7 +100,9 @@ struct FlowInput {
     do {
       var result = try session.result(of: entry.prompt, progress: meter.update)
       result.id = entry.id
-      if words.layout == .lig { return (try FlowReport.lig(for: result).onOneLine(), .success(result)) }
+      if words.layout == .lig {
+        return (try FlowReport.lig(for: result).onOneLine(), .success(result))
+      }
       guard let file else { return (try result.encoded(indented: false), .success(result)) }
       let arrays = ArraysFile(beside: file, line: index + 1)
       let (stored, moved) = result.movingArrays(over: ArraysFile.inline, to: arrays.name)
