@@ -326,10 +326,11 @@ private let baseFolder = checkout.appending(path: "Benchmarks/.build/bert-base")
       } / 1000
     }
   }
+  let text = ids(41)
   try compare(
-    [("flow, BERT-base size, forward pass, 41 tokens", 0.9, 1.1, { _ = try base.run([ids(41)]) })],
+    [("flow, BERT-base size, forward pass, 41 tokens", 0.9, 1.1, { _ = try base.run([text]) })],
     turns: turns
-  ) { try twin.time(["task": "forward", "ids": ids(41)]) }
+  ) { try twin.time(["task": "forward", "ids": text]) }
   try bound(memory, "MB", must: 500, aim: 200, turns: 3) {
     try child("--only", "flow", "--memory-of-base-flow") / 1e6
   }
