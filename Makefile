@@ -3,6 +3,8 @@
 #   make demo       set up, build, explain a prompt with the default model
 #   make test       set up, build, run every test
 #   make test-models  download Gemma 3 270M too, and run the tests on it
+#   make bench          measure beside PyTorch
+#   make experiment-a   flows: the paper's 24 pairs on 229 sentences
 #   make install PREFIX=/usr/local
 
 SHELL := /bin/bash
@@ -10,7 +12,7 @@ PREFIX ?= /usr/local
 SWIFT_FLAGS := -c release
 TELESCOPE := .build/release/telescope
 
-.PHONY: demo build setup test test-models bench format lint docs install fixtures clean
+.PHONY: demo build setup test test-models bench experiment-a format lint docs install fixtures clean
 
 demo: build
 	$(TELESCOPE) explain --max-new-tokens 1 "The capital of France is"
@@ -32,11 +34,15 @@ bench: build
 	swift build --package-path Benchmarks $(SWIFT_FLAGS)
 	Benchmarks/.build/release/Benchmarks
 
+experiment-a: build
+	swift build --package-path Benchmarks $(SWIFT_FLAGS) --product ExperimentA
+	Benchmarks/.build/release/ExperimentA
+
 format:
-	swift format --in-place --recursive --parallel Sources Tests Benchmarks/Sources Package.swift
+	swift format --in-place --recursive --parallel Sources Tests Benchmarks/Sources Benchmarks/Tests Package.swift
 
 lint:
-	swift format lint --strict --recursive --parallel Sources Tests Benchmarks/Sources Package.swift
+	swift format lint --strict --recursive --parallel Sources Tests Benchmarks/Sources Benchmarks/Tests Package.swift
 	Scripts/line-budget.sh
 
 docs: setup

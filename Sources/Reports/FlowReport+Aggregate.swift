@@ -20,14 +20,13 @@ extension FlowReport {
       lines.append(TerminalLine())
       lines += table(
         result.scores.filter { $0.layer == nil && $0.withSelf == withSelf },
-        head: withSelf ? "with own entries" : "without them", style, rows: { $0.null ?? "" }
-      ) { $0.isEmpty ? "the routes" : "null: " + TerminalReport.shown($0, style: style) }
+        head: withSelf ? "with own entries" : "without them", style, rows: { $0.null ?? "" },
+        name: { $0.isEmpty ? "the routes" : "null: " + TerminalReport.shown($0, style: style) })
     }
     lines.append(TerminalLine())
     lines += table(
       result.scores.filter { $0.layer != nil && !$0.withSelf && $0.null == nil },
-      head: "without them", style, rows: { "\($0.layer ?? 0)" }
-    ) { "layer " + $0 }
+      head: "without them", style, rows: { "\($0.layer ?? 0)" }, name: { "layer " + $0 })
     return frame.text(lines + frame.warnings(result.warnings))
   }
 

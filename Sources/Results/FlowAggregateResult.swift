@@ -81,7 +81,7 @@ public struct FlowScoreMean: Codable, Sendable, Equatable {
   public var null: String?
   /// Whether the target's own entry counts.
   public var withSelf: Bool
-  /// The score as in `telescope/flow/1`: `relative_l2`, `cosine`, …
+  /// The score by its name in `telescope/flow/1`.
   public var measure: String
   /// The mean.
   public var mean: Double
