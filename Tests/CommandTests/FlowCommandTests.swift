@@ -193,6 +193,39 @@ struct FlowCommandTests {
     #expect(try Data(contentsOf: folder / "out.jsonl") == bytes)
   }
 
+  @Test("--compare over many texts ends in means with intervals, the same with --resume")
+  func aggregate() throws {
+    let texts = folder / "texts.txt"
+    try Data("abcdef\nghijklmnop\nqrs tuv\n".utf8).write(to: texts)
+    let (path, means) = ((folder / "o.jsonl").path, (folder / "means.json").path)
+    let words = [
+      "--input", texts.path, "--compare", "layer", "product", "--json", path, "--aggregate", means,
+      "--reproducible", "--quiet", "--resamples", "100",
+    ]
+    let whole = try flow(words)
+    #expect(whole.code == 0 && whole.errors == "")
+    #expect(whole.text.contains("3 texts"))
+    let data = try Data(contentsOf: folder / "means.json")
+    let found = try FlowAggregateResult.decoded(from: data)
+    let lines = try Data(contentsOf: folder / "o.jsonl")
+    let rows = try lines.split(separator: UInt8(ascii: "\n")).map {
+      try #require(FlowResult.decoded(from: Data($0)).agreement?.last)
+    }
+    let columns = rows.reduce(0) { $0 + $1.columns }
+    #expect(found.texts == 3 && found.columns == columns)
+    let wanted = rows.reduce(0) { $0 + ($1.withoutSelf.cosine ?? 0) * Double($1.columns) }
+    let mean = found.scores.first {
+      $0.measure == "cosine" && $0.layer == nil && !$0.withSelf && $0.null == nil
+    }
+    #expect(abs((mean?.mean ?? 0) - wanted / Double(columns)) < 1e-9)
+    // Cut behind the first line and resumed, files and screen are the same.
+    let first = try #require(lines.firstIndex(of: UInt8(ascii: "\n")))
+    try lines.prefix(first + 20).write(to: folder / "o.jsonl")
+    let again = try flow(words + ["--resume"])
+    #expect(again.text == whole.text)
+    #expect(try Data(contentsOf: folder / "means.json") == data)
+  }
+
   @Test(
     "What cannot be meant is refused before any model is read",
     arguments: [
@@ -238,6 +271,11 @@ struct FlowCommandTests {
         ["--input", "a.jsonl"],
         "--input writes one result a line; say where by --json FILE (- for standard output)."
       ),
+      (
+        ["--input", "a.jsonl", "--aggregate", "b.json", "--json", "c.jsonl"],
+        "--aggregate goes with --input and --compare; leave it out."
+      ),
+      (["--seed", "3", "x"], "--seed goes with --input and --compare; leave it out."),
       ([], "There is no text; give one in quotes, or - to read it from standard input."),
     ] as [([String], String)])
   func refused(_ words: [String], _ message: String) throws {
