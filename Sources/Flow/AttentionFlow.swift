@@ -112,7 +112,7 @@ struct AttentionFlow {
       return try SeamGradient(setting, isITB: isITB).attention(
         places, nodes, starts: starts, whole: whole)
     }
-    return try setting.gather(places, nodes, size: setting.heads * setting.tokens) {
+    return try setting.gather(places, nodes, size: setting.heads * setting.tokens * 2) {
       targets, places in
       (
         path: setting.path(isITB, projections, targets),
@@ -122,7 +122,8 @@ struct AttentionFlow {
     } body: { shared, part in
       let state = shared.path.state(at: part.places)
       let g = setting.usesLength ? state.change.directions : shared.end
-      var sum = setting.weighed(state.contributions(of: g, own: shared.own), part.weights)
+      var sum = state.contributions(
+        of: g, weights: part.weights, own: shared.own)
       // Under ITB the target does not move: its own term is ⟨0, …⟩.
       if isITB { sum = sum * (-shared.own + 1) }
       return sum.transposed(0, 1).contiguous

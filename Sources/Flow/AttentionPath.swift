@@ -20,52 +20,81 @@ protocol AttentionPath {
 
 /// Attention at some nodes of a path: rows are targets.
 struct AttentionState {
+  /// Where the nodes are.
+  var places: [Double]
   /// α: [nodes, heads, targets, sources].
   var pattern: Tensor
   /// u(a) − u(0): [nodes, heads, targets, headWidth].
   var change: Tensor
-  /// ṡᵏ: [nodes, heads, targets, sources].
+  /// ṡᵏ: [nodes, heads, targets, sources], or [heads, targets, sources] where all nodes have the same.
   var keySlope: Tensor
   /// ṡ^q, where queries move: [nodes, heads, targets, sources].
   var querySlope: Tensor?
-  /// From g, [nodes, heads, targets, headWidth]: p up to a constant of each row, and ⟨g, v̇⟩, both
-  /// [nodes, heads, targets, sources].
-  var pull: (_ g: Tensor) -> (values: Tensor, slopes: Tensor)
+  /// From g, [nodes, heads, targets, headWidth]: p up to a constant of each row, nil where it is a ⟨g, v̇⟩ and
+  /// all nodes have the same ṡᵏ; and ⟨g, v̇⟩. Both are [nodes, heads, targets, sources].
+  var pull: (_ g: Tensor) -> (values: Tensor?, slopes: Tensor)
 
-  /// What each source contributes at each node.
+  /// What each source contributes, summed over the nodes by their weights.
   ///
   /// - Parameters:
   ///   - g: ∂S/∂u: [nodes, heads, targets, headWidth].
+  ///   - weights: of the nodes.
   ///   - own: 1 where a source is the row's own target, else 0: [targets, sources].
-  /// - Returns: [nodes, heads, targets, sources].
-  func contributions(of g: Tensor, own: Tensor) -> Tensor {
+  /// - Returns: [heads, targets, sources].
+  func contributions(of g: Tensor, weights: [Double], own: Tensor) -> Tensor {
     let (p, slopes) = pull(g)
+    let moved = pattern * slopes
+    guard let p else {
+      // p = a ⟨g, v̇⟩ takes e = a (moved − α Σ moved), and ṡᵏ can wait until nodes are summed.
+      let e = moved - pattern * moved.sum(along: -1, keepingDimension: true)
+      return moved.weighed(weights) + keySlope * e.weighed(zip(weights, places).map(*))
+    }
     let e = pattern * (p - (pattern * p).sum(along: -1, keepingDimension: true))
-    let moved = pattern * slopes + e * keySlope
-    guard let querySlope else { return moved }
-    return moved + (e * querySlope).sum(along: -1, keepingDimension: true) * own
+    let sum = (moved + e * keySlope).weighed(weights)
+    guard let querySlope else { return sum }
+    return sum
+      + (e * querySlope).sum(along: -1, keepingDimension: true).weighed(weights) * own
   }
 }
 
 extension AttentionState {
+  /// Attention on a path on which scores and values go straight.
+  init(
+    places: [Double], pattern: Tensor, change: Tensor, keySlope: Tensor,
+    pull: @escaping (_ g: Tensor) -> (values: Tensor?, slopes: Tensor)
+  ) {
+    self.init(
+      places: places, pattern: pattern, change: change, keySlope: keySlope, querySlope: nil,
+      pull: pull)
+  }
+
   /// A softmax of capped scores with its slopes: κ tanh(s/κ) moves 1 − tanh²(s/κ) times as fast as s.
   init(
-    scores: Tensor, keySlope: Tensor, querySlope: Tensor? = nil, softCap: Double?, added: Tensor,
-    change: (_ pattern: Tensor) -> Tensor,
-    pull: @escaping (_ g: Tensor) -> (values: Tensor, slopes: Tensor)
+    places: [Double], scores: Tensor, keySlope: Tensor, querySlope: Tensor? = nil, softCap: Double?,
+    added: Tensor, change: (_ pattern: Tensor) -> Tensor,
+    pull: @escaping (_ g: Tensor) -> (values: Tensor?, slopes: Tensor)
   ) {
     guard let softCap else {
       let pattern = (scores + added).softmax(along: -1)
       self.init(
-        pattern: pattern, change: change(pattern), keySlope: keySlope, querySlope: querySlope,
-        pull: pull)
+        places: places, pattern: pattern, change: change(pattern), keySlope: keySlope,
+        querySlope: querySlope, pull: pull)
       return
     }
     let bent = (scores * (1 / softCap)).tanh
     let slope = -(bent * bent) + 1
     let pattern = (bent * softCap + added).softmax(along: -1)
     self.init(
-      pattern: pattern, change: change(pattern), keySlope: keySlope * slope,
+      places: places, pattern: pattern, change: change(pattern), keySlope: keySlope * slope,
       querySlope: querySlope.map { $0 * slope }, pull: pull)
+  }
+}
+
+extension Tensor {
+  /// Σ_n w_n x_n of [nodes, ...].
+  func weighed(_ weights: [Double]) -> Tensor {
+    let rest = Array(shape.dropFirst())
+    return Tensor(weights, [1, weights.count], type, on: device)
+      .matmul(reshaped([weights.count, rest.reduce(1, *)])).reshaped(rest)
   }
 }

@@ -68,7 +68,7 @@ struct FeedForwardFlow {
           let (gradient, _) = gradients(
             at: u, shared.targets, isPublished, from: shared.zero,
             direction: setting.usesLength ? nil : shared.end)
-          let m = setting.weighed(gradient * shared.step, part.weights)
+          let m = (gradient * shared.step).weighed(part.weights)
           return m.reshaped([m.size(0), heads, m.size(1) / heads]).sum(along: -1)
         }
       },

@@ -149,13 +149,6 @@ struct FlowSetting {
     }
     return lists
   }
-
-  /// Σ_n w_n x_n of [nodes, ...].
-  func weighed(_ x: Tensor, _ weights: [Double]) -> Tensor {
-    let rest = Array(x.shape.dropFirst())
-    return Tensor(weights, [1, weights.count], x.type, on: x.device)
-      .matmul(x.reshaped([weights.count, rest.reduce(1, *)])).reshaped(rest)
-  }
 }
 
 extension Tensor {

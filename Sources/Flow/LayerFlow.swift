@@ -153,12 +153,12 @@ struct LayerFlow {
       let count = shared.targets.count
       let perHead = g.reshaped([g.size(0), count, setting.heads, g.size(2) / setting.heads])
         .transposed(1, 2)
-      var through = setting.weighed(
-        state.contributions(of: perHead, own: shared.own), part.weights)
+      var through = state.contributions(
+        of: perHead, weights: part.weights, own: shared.own)
       // Under ITB the target does not move: its own term is ⟨0, …⟩.
       if isITB { through = through * (-shared.own + 1) }
       let beside =
-        past.map { setting.weighed(($0 * shared.step).sum(along: -1), part.weights) }
+        past.map { ($0 * shared.step).sum(along: -1).weighed(part.weights) }
         ?? Tensor(repeating: 0, [count], setting.type, on: g.device)
       return Tensor.concatenating(
         [

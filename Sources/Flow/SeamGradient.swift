@@ -107,7 +107,7 @@ struct SeamGradient {
         let found = withRecording(true) {
           lists(place, target, (start + a * step).requiringGradient(), step)
         }
-        let weighed = found.map { setting.weighed($0, part.weights) }
+        let weighed = found.map { $0.weighed(part.weights) }
         sums = sums.isEmpty ? weighed : zip(sums, weighed).map { $0 + $1 }
       }
       let values = try Tensor.concatenating(sums, along: 0).values()

@@ -29,7 +29,9 @@ struct TargetPath: AttentionPath {
   /// The mean products of what the norm measures, targets' own, of pairs, and sources' own.
   private let spread: PairProducts?
   /// t¹, t² and t³, the scale of the scores in them; and of a key norm's β.
-  private let table: (own: Tensor, other: Tensor, constant: Tensor?, shift: Tensor?)
+  private let table: (own: Tensor, other: Tensor, constant: Tensor, shift: Tensor?)
+  /// Scores at the start, mask and bias in them, and what they gain to the end; nil where they bend.
+  private let straight: (start: Tensor, step: Tensor)?
   private let keyNorm: KeyScale?
   private let added: Tensor
   /// P of values of the targets: [heads, targets, headWidth].
@@ -81,11 +83,34 @@ struct TargetPath: AttentionPath {
       other: query.matmul(parts.turned(key).transposed(-2, -1)),
       constant: turnedEverywhere(constant), shift: shift.map(turnedEverywhere)
     )
+    let bends = spread != nil || keyNorm != nil || maps.softCap != nil
+    straight =
+      bends ? nil : (table.own + table.constant + added, table.other - table.own)
   }
 
   func state(at nodes: [Double]) -> AttentionState {
     let (type, device) = (parts.key.type, parts.key.device)
     let a = Tensor(nodes, [nodes.count, 1, 1, 1], type, on: device)
+    return straight.map { state($0, nodes, a) } ?? bent(nodes, a)
+  }
+
+  /// Without norms scores go straight from the target's own to the text's, and p is a ⟨g, v̇⟩.
+  private func state(
+    _ line: (start: Tensor, step: Tensor), _ nodes: [Double], _ a: Tensor
+  ) -> AttentionState {
+    let pattern = (line.start + a * line.step).softmax(along: -1)
+    let weight = pattern * others
+    let total = weight.sum(along: -1, keepingDimension: true)
+    return AttentionState(
+      places: nodes, pattern: pattern,
+      change: a * (weight.matmul(parts.value) - total * targetValue), keySlope: line.step
+    ) { g in
+      let own = (g * targetValue).sum(along: -1, keepingDimension: true)
+      return (nil, g.matmul(parts.value.transposed(-2, -1)) - own)
+    }
+  }
+
+  private func bent(_ nodes: [Double], _ a: Tensor) -> AttentionState {
     let rest = -a + 1
     let scale = spread.map { $0.scale(a, rest, parts.epsilon) }
     /// r [(1 − a) x + a y], and its derivative along the path.
@@ -96,12 +121,13 @@ struct TargetPath: AttentionPath {
       return (scale.value * line, scale.slope * line + scale.value * step)
     }
     var scores = between(table.own, table.other)
-    if let constant = table.constant { scores.value = scores.value + constant }
+    scores.value = scores.value + table.constant
     if let keyNorm { scores = keyNorm.divide(scores, a, rest, scale) }
     if let shift = table.shift { scores.value = scores.value + shift }
 
     return AttentionState(
-      scores: scores.value, keySlope: scores.slope, softCap: parts.maps.softCap, added: added
+      places: nodes, scores: scores.value, keySlope: scores.slope, softCap: parts.maps.softCap,
+      added: added
     ) { pattern in
       let weight = pattern * others
       let scaled = scale.map { weight * $0.value } ?? weight

@@ -72,7 +72,7 @@ struct TokenPath: AttentionPath {
     let key = parts.turned(k.value).transposed(-2, -1)
     let keySlope = parts.turned(k.slope).transposed(-2, -1)
     return AttentionState(
-      scores: query.matmul(key), keySlope: query.matmul(keySlope),
+      places: nodes, scores: query.matmul(key), keySlope: query.matmul(keySlope),
       querySlope: querySlope.matmul(key), softCap: parts.maps.softCap, added: added
     ) { pattern in
       pattern.matmul(v.value)
