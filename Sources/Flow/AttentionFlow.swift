@@ -50,51 +50,30 @@ struct AttentionFlow {
     let (tokens, heads, shown) = (setting.tokens, setting.heads, setting.request.heads)
     let (starts, whole) = ends(isITB: isITB)
     // [targets][heads]
-    let totals = try Completeness.each(
-      whole.transposed(0, 1).contiguous, of: (starts + whole).transposed(0, 1).contiguous)
-
-    func error(_ place: Int, _ values: [Double]) -> Double {
-      shown.map { head in
-        let sum = values[head * tokens..<(head + 1) * tokens].reduce(0, +)
-        return totals[place * heads + head].error(sum)
-      }.max() ?? 0
-    }
+    let cells = try Completeness.each(
+      whole.transposed(0, 1).contiguous, of: (starts + whole).transposed(0, 1).contiguous,
+      setting.outputType)
+    let totals = setting.targets.indices.map { Array(cells[$0 * heads..<($0 + 1) * heads]) }
     let integrals = try setting.request.options.quadrature.integrate(
-      setting.targets.count, slowness: isITB ? nil : setting.attentionSlowness,
-      estimate: { places, nodes in
-        try estimate(places, nodes, isITB: isITB, starts: starts, whole: whole)
-      }, error: error)
-
-    let columns = integrals.map(\.values)
-    var flow = FlowMap(
-      array: AxisArray(axes: ["source", "target", "head"], tokens, columns.count, shown.count) {
-        columns[$1][shown[$2] * tokens + $0]
-      },
-      totals: AxisArray(axes: ["target", "head"], columns.count, shown.count) {
-        totals[$0 * heads + shown[$1]].total
-      }, integrals, targets: setting.targets)
-    flow.completenessError = AxisArray(axes: ["target", "head"], columns.count, shown.count) {
-      place, head in
-      let own = columns[place][shown[head] * tokens..<(shown[head] + 1) * tokens]
-      return totals[place * heads + shown[head]].error(own.reduce(0, +))
+      totals, counting: shown, slowness: isITB ? nil : setting.attentionSlowness
+    ) { places, nodes in
+      try estimate(places, nodes, isITB: isITB, starts: starts, whole: whole)
     }
-    return flow
+    return FlowMap(
+      array: AxisArray(axes: ["source", "target", "head"], tokens, totals.count, shown.count) {
+        integrals[$1].values[shown[$2] * tokens + $0]
+      },
+      totals: AxisArray(axes: ["target", "head"], totals.count, shown.count) {
+        totals[$0][shown[$1]].total
+      },
+      errors: AxisArray(axes: ["target", "head"], totals.count, shown.count) {
+        integrals[$0].errors[shown[$1]]
+      }, integrals, targets: setting.targets)
   }
 
   /// u(0) and u(1) − u(0): [heads, targets, headWidth] each.
   private func ends(isITB: Bool) -> (start: Tensor, change: Tensor) {
-    if let projections = setting.projections {
-      let targets = setting.targets
-      // Some rows at a time: a row has as many numbers a head as there are tokens.
-      let rows = max(1, setting.request.options.numbersAtOnce / (setting.heads * setting.tokens))
-      let changes = stride(from: 0, to: targets.count, by: rows).map { start in
-        let some = Array(targets[start..<min(start + rows, targets.count)])
-        return setting.path(isITB, projections, some).state(at: [1]).change.sum(along: 0)
-      }
-      return (
-        projections.start(isITB: isITB, targets), Tensor.concatenating(changes, along: 1)
-      )
-    }
+    if let projections = setting.projections { return setting.ends(isITB, projections) }
     guard let mixes = setting.flow.mixes[setting.layer] else {
       preconditionFailure("heads were checked for")
     }
@@ -112,8 +91,10 @@ struct AttentionFlow {
       return try SeamGradient(setting, isITB: isITB).attention(
         places, nodes, starts: starts, whole: whole)
     }
-    return try setting.gather(places, nodes, size: setting.heads * setting.tokens * 2) {
-      targets, places in
+    return try setting.gather(
+      places, nodes, size: setting.heads * setting.tokens * 2,
+      beside: setting.tokenNumbers(isITB: isITB)
+    ) { targets, places in
       (
         path: setting.path(isITB, projections, targets),
         own: projections.ownPlaces(targets),

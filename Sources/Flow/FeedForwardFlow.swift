@@ -17,7 +17,7 @@ struct FeedForwardFlow {
 
   func map() throws -> FlowMap {
     let options = setting.request.options
-    let isPublished = options.boundary == .published && !setting.isSandwich
+    let isPublished = options.boundary == .published && !setting.flow.isSandwich(setting.layer)
     let heads = setting.heads
     let ends: Tensor
     if isPublished {
@@ -44,49 +44,43 @@ struct FeedForwardFlow {
       case .attITB: uniformStart(isPublished)
       }
     let step = end - start
-    let zero = try result(start, targets, isPublished)
-    let whole = setting.after.selecting(targets, along: 0) - zero
+    let zero = result(start, targets, isPublished)
+    let whole = result(end, targets, isPublished) - zero
     let totals = try Completeness.each(
-      whole, of: setting.after.selecting(targets, along: 0))
+      whole, of: setting.after.selecting(targets, along: 0), setting.outputType
+    ).map { [$0] }
 
-    let shown = setting.request.heads
+    let shape = setting.flow.model.shape
     let integrals = try options.quadrature.integrate(
-      targets.count,
+      totals,
       slowness: options.feedForwardBaseline == .zero
-        ? setting.feedForwardSlowness(ends, isMiddle: isPublished) : nil,
-      estimate: { places, nodes in
-        try setting.gather(places, nodes, size: setting.flow.model.shape.hidden) {
-          targets, places in
-          (
-            targets: targets, start: start.selecting(places, along: 0),
-            step: step.selecting(places, along: 0), zero: zero.selecting(places, along: 0),
-            end: whole.selecting(places, along: 0).directions
-          )
-        } body: { shared, part in
-          let a = Tensor(part.places, [part.places.count, 1, 1], setting.type, on: start.device)
-          let u = shared.start + a * shared.step
-          let (gradient, _) = gradients(
-            at: u, shared.targets, isPublished, from: shared.zero,
-            direction: setting.usesLength ? nil : shared.end)
-          let m = (gradient * shared.step).weighed(part.weights)
-          return m.reshaped([m.size(0), heads, m.size(1) / heads]).sum(along: -1)
-        }
-      },
-      error: { totals[$0].error($1.reduce(0, +)) })
-
-    let columns = integrals.map(\.values)
-    var flow = FlowMap(
-      array: AxisArray(axes: ["target", "head"], columns.count, shown.count) {
-        columns[$0][shown[$1]]
-      }, totals: AxisArray(axes: ["target"], shape: [totals.count], values: totals.map(\.total)),
-      integrals,
-      targets: targets)
-    flow.completenessError = AxisArray(
-      axes: ["target"], shape: [totals.count],
-      values: columns.indices.map {
-        totals[$0].error(columns[$0].reduce(0, +))
-      })
-    return flow
+        ? setting.feedForwardSlowness(ends, isMiddle: isPublished) : nil
+    ) { places, nodes in
+      try setting.gather(
+        places, nodes, size: shape.hidden,
+        beside: setting.halves == nil
+          ? setting.tokens * max(shape.hidden, heads * setting.tokens) : 0
+      ) { targets, places in
+        (
+          targets: targets, start: start.selecting(places, along: 0),
+          step: step.selecting(places, along: 0), zero: zero.selecting(places, along: 0),
+          end: whole.selecting(places, along: 0).directions
+        )
+      } body: { shared, part in
+        let a = Tensor(part.places, [part.places.count, 1, 1], setting.type, on: start.device)
+        let gradient = gradients(
+          at: shared.start + a * shared.step, shared.targets, isPublished, from: shared.zero,
+          direction: setting.usesLength ? nil : shared.end)
+        let m = (gradient * shared.step).weighed(part.weights)
+        return m.reshaped([m.size(0), heads, m.size(1) / heads]).sum(along: -1)
+      }
+    }
+    let shown = setting.request.heads
+    return FlowMap(
+      array: AxisArray(axes: ["target", "head"], totals.count, shown.count) {
+        integrals[$0].values[shown[$1]]
+      }, totals: AxisArray(targets: totals.map { $0[0].total }),
+      errors: AxisArray(targets: integrals.map { $0.errors[0] }), integrals, targets: targets)
   }
 
   /// u where every token is the target's own: [targets, numbers].
@@ -107,37 +101,37 @@ struct FeedForwardFlow {
   }
 
   /// z′ of u: [targets, numbers].
-  private func result(_ u: Tensor, _ targets: [Int], _ isPublished: Bool) throws -> Tensor {
+  private func result(_ u: Tensor, _ targets: [Int], _ isPublished: Bool) -> Tensor {
     let made = setting.finish(u.reshaped([1] + u.shape), targets, isPublished)
     return made.reshaped([targets.count, made.size(2)])
   }
 
-  /// ∂S/∂u at rows of u, [nodes, targets, numbers], and z′ there.
+  /// ∂S/∂u at rows of u: [nodes, targets, numbers].
   private func gradients(
     at u: Tensor, _ targets: [Int], _ isPublished: Bool, from zero: Tensor, direction: Tensor?
-  ) -> (gradient: Tensor, result: Tensor) {
+  ) -> Tensor {
     withRecording(true) {
       let leaf = u.requiringGradient()
       let made = setting.finish(leaf, targets, isPublished)
       let cotangent = direction ?? (made.detached - zero).directions
-      return ((made * cotangent).gradient(withRespectTo: [leaf])[0], made)
+      return (made * cotangent).gradient(withRespectTo: [leaf])[0]
     }
   }
 }
 
-extension FlowSetting {
-  /// Whether the block's branches have norms at both ends: the published package's u is then the heads' mixes.
-  var isSandwich: Bool {
-    guard let block = (flow.model as? Transformer)?.blocks[layer] else { return false }
-    return block.facts.wiring == .sandwich
+extension TokenFlow {
+  /// Whether a block's branches have norms at both ends: the published package's u is then the heads' mixes.
+  func isSandwich(_ layer: Int) -> Bool {
+    (model as? Transformer)?.blocks[layer].facts.wiring == .sandwich
   }
+}
 
+extension FlowSetting {
   /// z′ of u, or of the stream between, [nodes, targets, numbers], with the stream that entered held.
   func finish(_ u: Tensor, _ targets: [Int], _ isMiddle: Bool) -> Tensor {
-    let model = flow.model
     if let halves {
-      if isMiddle, let after = halves.after { return after(u.to(model.type)).to(type) }
-      return halves.whole(u.to(model.type), held(u.size(0), targets).to(model.type)).to(type)
+      if isMiddle, let after = halves.after { return after(u) }
+      return halves.whole(u, held(u.size(0), targets))
     }
     // Through the block's sites the whole text runs: what rows get that are no targets does not matter.
     let place: Site = isMiddle ? .residual(layer, .middle) : .attention(layer, .heads)
@@ -151,9 +145,7 @@ extension FlowSetting {
 
   /// The stream between, of u and the stream that entered: [targets, width].
   func middle(_ u: Tensor, _ stream: Tensor, _ targets: [Int]) -> Tensor {
-    if let middle = halves?.middle {
-      return middle(u.to(flow.model.type), stream.to(flow.model.type)).to(type)
-    }
+    if let middle = halves?.middle { return middle(u, stream) }
     var seen = u
     let all = spread(u.reshaped([1] + u.shape), targets)
     _ = route(

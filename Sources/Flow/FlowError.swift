@@ -1,3 +1,5 @@
+internal import LanguageModels
+
 /// Why a flow cannot be made.
 public struct FlowError: Error, Sendable, CustomStringConvertible, Equatable {
   /// The kind of failure.
@@ -6,6 +8,8 @@ public struct FlowError: Error, Sendable, CustomStringConvertible, Equatable {
     case usage
     /// The model produced numbers that are not finite.
     case notFinite
+    /// The flows would need more memory than allowed.
+    case memory
   }
 
   /// The kind of failure.
@@ -28,7 +32,11 @@ extension FlowError {
   }
 
   static func outOfRange(_ noun: String, _ value: Int, _ count: Int, _ owner: String) -> FlowError {
-    FlowError(
+    guard count > 0 else {
+      return FlowError(
+        code: .usage, message: "\(owner.capitalizedFirst) has no \(noun.lowercased())s; leave them out.")
+    }
+    return FlowError(
       code: .usage,
       message:
         "\(noun) \(value) is out of range; \(owner) has \(noun.lowercased())s 0 to \(count - 1)."
@@ -52,12 +60,12 @@ extension FlowError {
   static let noMap = FlowError(
     code: .usage, message: "No map was named; name attention, feed-forward or layer.")
 
-  static func noHeads(_ architecture: String, layer: Int, _ map: FlowGranularity) -> FlowError {
+  static func noHeads(_ architecture: String, layer: Int, _ what: String) -> FlowError {
     FlowError(
       code: .usage,
       message:
-        "Block \(layer) of \(architecture) has no attention heads, so there is no \(map.rawValue) "
-        + "map; ask for layer.")
+        "Block \(layer) of \(architecture) has no attention heads, so there is no \(what); "
+        + "ask for layer.")
   }
 
   static func noMiddle(_ architecture: String, layer: Int) -> FlowError {
@@ -76,6 +84,13 @@ extension FlowError {
         + "head at the published boundary; use strict.")
   }
 
+  static func memory(needed: Int, allowed: Int) -> FlowError {
+    FlowError(
+      code: .memory,
+      message: "These flows take \(megabytes(needed)) beside the weights, more than the \(megabytes(allowed)) "
+        + "that --memory leaves; ask for fewer --layers or --targets, or allow more.")
+  }
+
   static func noSplit(_ architecture: String, layer: Int) -> FlowError {
     FlowError(
       code: .usage,
@@ -91,4 +106,8 @@ extension FlowError {
         "The flows of layer \(layer) are not finite; use --dtype float32 or float64, and check the "
         + "model with telescope verify.")
   }
+}
+
+extension String {
+  fileprivate var capitalizedFirst: String { prefix(1).uppercased() + dropFirst() }
 }

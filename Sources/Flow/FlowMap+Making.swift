@@ -1,6 +1,11 @@
 internal import Results
 
 extension AxisArray {
+  /// One number a target.
+  init(targets values: [Double]) {
+    self.init(axes: ["target"], shape: [values.count], values: values)
+  }
+
   /// Numbers by their places on two axes.
   init(axes: [String], _ rows: Int, _ columns: Int, _ value: (Int, Int) -> Double) {
     var values: [Double] = []
@@ -29,9 +34,11 @@ extension AxisArray {
 
 extension FlowMap {
   /// A map with the nodes that its integrals took.
-  init(array: AxisArray, totals: AxisArray, _ integrals: [Integral], targets: [Int]) {
+  init(
+    array: AxisArray, totals: AxisArray, errors: AxisArray, _ integrals: [Integral], targets: [Int]
+  ) {
     self.init(
-      array: array, totals: totals, completenessError: totals, nodes: integrals.map(\.nodes),
+      array: array, totals: totals, completenessError: errors, nodes: integrals.map(\.nodes),
       unconverged: zip(integrals, targets).filter { !$0.0.isConverged }.map(\.1))
   }
 

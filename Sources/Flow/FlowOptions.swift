@@ -66,7 +66,7 @@ public enum FlowQuadrature: Sendable, Hashable {
   /// The same with a fixed number of nodes.
   case fixed(nodes: Int)
   /// The published rule: a = k/(n − 1), weights 1/n and half of it at the ends, the node a = 0 without a
-  /// gradient. Its weights sum to (n − 1)/n, so it misses completeness by that much even on a straight line.
+  /// gradient. What is left of the weights sums to 1 − 3/2n, so it misses completeness even on a straight line.
   case captumTrapezoid(steps: Int)
 }
 
@@ -93,6 +93,8 @@ public struct FlowOptions: Sendable {
   /// The heads that are shown, nil for all; sums over heads are always over all.
   public var heads: [Int]?
 
+  /// The most bytes beside the weights; nil for no limit.
+  public var memory: Int?
   /// Whether a layer's map is also split by head.
   public var splitsHeads = true
   /// By which formulas.

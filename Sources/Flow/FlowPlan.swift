@@ -29,6 +29,14 @@ public enum FlowWay: Sendable, Hashable {
     }
   }
 
+  /// The maps that it is made of.
+  public var maps: Set<FlowGranularity> {
+    switch self {
+    case .layer, .exact: [.layer]
+    case .product, .conserving: [.attention, .feedForward]
+    }
+  }
+
   /// Reads a name, nil for one that is none; baselines that it leaves out are the options'.
   ///
   /// - Parameters:
@@ -109,14 +117,17 @@ public struct FlowPlan: Sendable {
           [composition.rawValue: array]) { $1 }
       }
     }
-    let agreement = try compared.map { try made.agreement($0, $1) }
-    let shown = layers.map { $0.showing(heads: request.heads) }
+    let agreement = try compared.map { try made.agreement($0, $1) }?
+      .filter { $0.head.map(request.heads.contains) ?? true }
+    let shown = layers.map {
+      $0.showing(heads: request.heads, request.targets, options.quadrature.tolerance)
+    }
     var result = FlowResult(
       toolVersion: telescopeVersion, model: loaded.modelDescription,
       device: loaded.model.device.name, text: prompt.text,
       tokens: prompt.ids.map(loaded.describe), parameters: parameters(request), layers: shown,
       agreement: agreement)
-    result.warnings = warnings(shown)
+    result.warnings = warnings(shown, flow)
     func milliseconds(_ from: ContinuousClock.Instant, _ to: ContinuousClock.Instant) -> Double {
       (to - from) / .milliseconds(1)
     }
@@ -137,8 +148,15 @@ public struct FlowPlan: Sendable {
       layers: try flow.flows(whole, progress: progress))
   }
 
+  /// The maps that are shown or that compositions are of.
+  public var usedMaps: Set<FlowGranularity> {
+    compositions.reduce(into: options.granularities) { maps, composition in
+      maps.formUnion(composition == .exact ? [.layer] : [.attention, .feedForward])
+    }
+  }
+
   private func parameters(_ request: FlowRequest) -> FlowParameters {
-    let asked = options.granularities
+    let used = usedMaps
     let (name, tolerance, steps): (String, Double?, Int?) =
       switch options.quadrature {
       case .adaptive(let tolerance): ("gauss-legendre", tolerance, nil)
@@ -146,30 +164,45 @@ public struct FlowPlan: Sendable {
       case .captumTrapezoid(let steps): ("captum-trapezoid", nil, steps)
       }
     return FlowParameters(
-      granularity: FlowGranularity.allCases.filter(asked.contains).map(\.rawValue),
+      granularity: FlowGranularity.allCases.filter(options.granularities.contains).map(\.rawValue),
       baseline: FlowBaselineNames(
-        attention: asked.contains(.attention) ? options.attentionBaseline.rawValue : nil,
-        feedForward: asked.contains(.feedForward) ? options.feedForwardBaseline.rawValue : nil,
-        layer: asked.contains(.layer) ? options.layerBaseline.rawValue : nil),
+        attention: used.contains(.attention) ? options.attentionBaseline.rawValue : nil,
+        feedForward: used.contains(.feedForward) ? options.feedForwardBaseline.rawValue : nil,
+        layer: used.contains(.layer) ? options.layerBaseline.rawValue : nil),
       boundary: options.boundary.rawValue, scalarisation: options.scalarisation.rawValue,
       quadrature: name, tolerance: tolerance, steps: steps, targets: request.targets,
       heads: request.heads)
   }
 
-  private func warnings(_ layers: [FlowLayer]) -> [String] {
-    func improper(_ map: FlowMap?) -> Int { map?.selfShare.map { improperShares($0).count } ?? 0 }
-    let outside = layers.reduce(0) { $0 + improper($1.attentionFlow) + improper($1.layerFlow) }
-    guard outside > 0 else { return [] }
-    return [
-      "\(outside) self shares of the zero baseline lie outside 0 to 1: the signs of those columns say "
-        + "nothing."
-    ]
+  private func warnings(_ layers: [FlowLayer], _ flow: TokenFlow) -> [String] {
+    var warnings: [String] = []
+    for (name, path) in [
+      ("attention", \FlowLayer.attentionFlow), ("layer", \FlowLayer.layerFlow),
+    ] {
+      let found = layers.compactMap { layer -> (layer: Int, count: Int)? in
+        let count = layer[keyPath: path]?.selfShare.map { improperShares($0).count } ?? 0
+        return count > 0 ? (layer.layer, count) : nil
+      }
+      guard !found.isEmpty else { continue }
+      let count = found.reduce(0) { $0 + $1.count }
+      let numbers = found.map { String($0.layer) }.joined(separator: ", ")
+      warnings.append(
+        "\(count) self shares of \(name) maps lie outside 0 to 1, in \(found.count == 1 ? "layer" : "layers") "
+          + "\(numbers): in those columns the zero baseline has no share to give, and signs say nothing.")
+    }
+    let sandwich = layers.map(\.layer).filter(flow.isSandwich)
+    if options.boundary == .published, usedMaps.contains(.feedForward), !sandwich.isEmpty {
+      warnings.append(
+        "In blocks with norms at their branches' ends the published boundary is the strict one, as in the "
+          + "published package.")
+    }
+    return warnings
   }
 }
 
 extension FlowLayer {
   /// The same with some of the heads.
-  fileprivate func showing(heads: [Int]) -> FlowLayer {
+  fileprivate func showing(heads: [Int], _ targets: [Int], _ tolerance: Double) -> FlowLayer {
     func chosen(_ array: AxisArray) -> AxisArray {
       guard array.axes.last == "head", array.shape.last != heads.count else { return array }
       let count = array.shape[array.shape.count - 1]
@@ -181,10 +214,18 @@ extension FlowLayer {
     }
     func chosen(_ map: FlowMap?) -> FlowMap? {
       guard var map else { return nil }
+      let count = map.array.shape[map.array.shape.count - 1]
       map.array = chosen(map.array)
       map.totals = chosen(map.totals)
       map.completenessError = chosen(map.completenessError)
       map.selfShare = map.selfShare.map(chosen)
+      guard map.array.axes.count == 3, map.array.shape[2] < count else { return map }
+      // Heads that are not shown mark no target.
+      map.unconverged = map.unconverged.filter { target in
+        targets.firstIndex(of: target).map { column in
+          heads.indices.contains { map.completenessError[column, $0] > tolerance }
+        } ?? false
+      }
       return map
     }
     var layer = self
@@ -222,7 +263,9 @@ private struct MapsByBaseline {
     case .exact:
       return try layers.map { layer in
         guard let heads = layer.heads else {
-          throw FlowError.noSplit(flow.model.shape.architecture, layer: layer.layer)
+          throw flow.mixes[layer.layer] == nil
+            ? FlowError.noHeads(flow.model.shape.architecture, layer: layer.layer, "exact composition")
+            : FlowError.noSplit(flow.model.shape.architecture, layer: layer.layer)
         }
         return exactComposition(heads, targets: request.targets)
       }

@@ -11,6 +11,8 @@ struct FlowSetting {
   let route: BlockRoute
   /// The block cut at its heads' mixes, where it can be.
   let halves: BlockHalves?
+  /// Whether heads and the stream beside them are all that carries to z′, so that K and R say everything.
+  let hasSplit: Bool
   /// What attention's closed forms start from, where it has any.
   let projections: TokenProjections?
 
@@ -20,9 +22,10 @@ struct FlowSetting {
     self.request = request
     route = BlockRoute(
       model: flow.model, layer: layer, positions: flow.positions, type: flow.type)
-    let usesClosedForms = request.options.formulas == .closed
-    halves =
-      usesClosedForms ? (flow.model as? Transformer)?.halves(of: layer, flow.positions) : nil
+    let transformer = flow.model as? Transformer
+    let cut = transformer?.halves(of: layer, flow.positions)
+    halves = request.options.formulas == .closed ? cut : nil
+    hasSplit = route.hasHeads && (transformer == nil || cut != nil)
     let stream = flow.streams[layer]
     projections = halves.flatMap { halves in
       halves.attention.map { TokenProjections(stream, $0, halves.norm) }
@@ -45,6 +48,19 @@ struct FlowSetting {
       .expanded([targets.count, tokens, width])
   }
 
+  /// u(0) and u(1) − u(0) by closed forms: [heads, targets, headWidth] each.
+  func ends(_ isITB: Bool, _ projections: TokenProjections) -> (start: Tensor, change: Tensor) {
+    // Some rows at a time: a row has as many numbers a head as there are tokens.
+    let rows = max(1, request.options.numbersAtOnce / (heads * tokens))
+    let changes = stride(from: 0, to: targets.count, by: rows).map { start in
+      let some = Array(targets[start..<min(start + rows, targets.count)])
+      return path(isITB, projections, some).state(at: [1]).change.sum(along: 0)
+    }
+    return (
+      projections.start(isITB: isITB, targets), Tensor.concatenating(changes, along: 1)
+    )
+  }
+
   /// The flows asked for.
   func flows() throws -> FlowLayer {
     let options = request.options
@@ -64,6 +80,14 @@ struct FlowSetting {
       (made.layerFlow, made.heads) = try LayerFlow(self).maps()
     }
     return made
+  }
+
+  /// The type in which outputs are computed.
+  var outputType: ScalarType { halves == nil ? flow.model.type : type }
+
+  /// The numbers of a node that moves every token's query, key and value.
+  func tokenNumbers(isITB: Bool) -> Int {
+    isITB ? 0 : 2 * (flow.mixes[layer]?.count ?? 0)
   }
 
   /// The path of attention for some targets.
@@ -121,18 +145,19 @@ struct FlowSetting {
   ///   - places: places among the targets.
   ///   - nodes: the rule.
   ///   - size: numbers a target and node.
+  ///   - beside: numbers a node, whatever the targets.
   ///   - prepare: what a group of targets shares for all nodes, from their positions.
   ///   - body: the weighted sum over some nodes: [targets, numbers].
   /// - Returns: one list a target.
   /// - Throws: `FlowError` for numbers that are not finite.
   func gather<Shared>(
-    _ places: [Int], _ nodes: PathNodes, size: Int,
+    _ places: [Int], _ nodes: PathNodes, size: Int, beside: Int = 0,
     prepare: (_ targets: [Int], _ places: [Int]) -> Shared,
     body: (Shared, PathNodes) -> Tensor
   ) throws -> [[Double]] {
     let most = request.options.numbersAtOnce
     let rowsAtOnce = max(1, min(places.count, most / max(1, size)))
-    let nodesAtOnce = max(1, most / max(1, size * rowsAtOnce))
+    let nodesAtOnce = max(1, most / max(1, size * rowsAtOnce, beside))
     var lists: [[Double]] = []
     for start in stride(from: 0, to: places.count, by: rowsAtOnce) {
       let some = Array(places[start..<min(start + rowsAtOnce, places.count)])
@@ -145,7 +170,8 @@ struct FlowSetting {
       guard let values = try sum?.values() else { continue }
       guard values.allSatisfy(\.isFinite) else { throw FlowError.notFinite(layer: layer) }
       let length = values.count / some.count
-      lists += some.indices.map { Array(values[$0 * length..<($0 + 1) * length]) }
+      // What is added makes 0 of −0.
+      lists += some.indices.map { values[$0 * length..<($0 + 1) * length].map { $0 + 0 } }
     }
     return lists
   }
@@ -161,31 +187,7 @@ extension Tensor {
 
   /// The lengths of the last dimension's vectors.
   func lengths() throws -> [Double] {
-    try (self.to(.float64) * self.to(.float64)).sum(along: -1).values().map { $0.squareRoot() }
-  }
-}
-
-/// What sums to a known total, beside the size of the output that moved.
-struct Completeness {
-  /// ‖F(x) − F(b)‖.
-  var total: Double
-  /// ‖F(x)‖.
-  var size: Double
-  /// The type of the computation.
-  var type: ScalarType
-
-  /// |found − total| / total; where the total is no more than the output's rounding, relative to the output.
-  func error(_ found: Double) -> Double {
-    let rounding = type == .float64 ? 1e-13 : 1e-5
-    let isMoved = total > rounding * size
-    let scale = isMoved ? total : size
-    return scale > 0 ? abs(found - total) / scale : abs(found)
-  }
-
-  /// One for each vector of the last dimension.
-  static func each(_ changes: Tensor, of outputs: Tensor) throws -> [Completeness] {
-    try zip(changes.lengths(), outputs.lengths()).map {
-      Completeness(total: $0, size: $1, type: changes.type)
-    }
+    let wide = to(.float64, on: .cpu)
+    return try (wide * wide).sum(along: -1).values().map { $0.squareRoot() }
   }
 }

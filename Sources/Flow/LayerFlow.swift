@@ -34,75 +34,62 @@ struct LayerFlow {
     }
   }
 
-  /// Whether heads and the stream beside them are all there is, so that K and R say everything.
-  private var hasHeads: Bool {
-    guard setting.route.hasHeads else { return false }
-    guard let transformer = setting.flow.model as? Transformer else { return true }
-    return transformer.halves(of: setting.layer, setting.flow.positions) != nil
-  }
-
   private func split(isITB: Bool) throws -> (FlowMap, FlowHeads?) {
     let (tokens, shown) = (setting.tokens, setting.request.heads)
     let targets = setting.targets
-    let starts = try start(isITB: isITB)
-    let whole = setting.after.selecting(targets, along: 0) - starts
+    let starts = start(isITB: isITB)
+    let whole = end(isITB: isITB) - starts
     let totals = try Completeness.each(
-      whole, of: setting.after.selecting(targets, along: 0))
-    let heads = hasHeads ? setting.heads : 1
-
-    // [head][source], then R.
-    func column(_ values: [Double], _ target: Int) -> [Double] {
-      (0..<tokens).map { source in
-        (0..<heads).reduce(source == target ? values[heads * tokens] : 0) {
-          $0 + values[$1 * tokens + source]
-        }
-      }
-    }
+      whole, of: setting.after.selecting(targets, along: 0), setting.outputType
+    ).map { [$0] }
+    // Of each target [head][source], then R.
+    let heads = setting.hasSplit ? setting.heads : 1
     let integrals = try setting.request.options.quadrature.integrate(
-      targets.count, slowness: isITB ? nil : setting.layerSlowness,
-      estimate: { places, nodes in
-        try estimate(places, nodes, isITB: isITB, starts: starts, whole: whole)
-      }, error: { totals[$0].error($1.reduce(0, +)) })
-
-    let columns = zip(integrals, targets).map { column($0.values, $1) }
-    var flow = FlowMap(
-      array: AxisArray(axes: ["source", "target"], tokens, targets.count) { columns[$1][$0] },
-      totals: AxisArray(axes: ["target"], shape: [totals.count], values: totals.map(\.total)),
-      integrals,
-      targets: targets)
-    flow.completenessError = AxisArray(
-      axes: ["target"], shape: [totals.count],
-      values: columns.indices.map {
-        totals[$0].error(columns[$0].reduce(0, +))
-      })
-    guard hasHeads, setting.request.options.splitsHeads else { return (flow, nil) }
+      totals, slowness: isITB ? nil : setting.layerSlowness
+    ) { places, nodes in
+      try estimate(places, nodes, isITB: isITB, starts: starts, whole: whole)
+    }
     let values = integrals.map(\.values)
+    let flow = FlowMap(
+      array: AxisArray(axes: ["source", "target"], tokens, targets.count) { source, column in
+        (0..<heads).reduce(source == targets[column] ? values[column][heads * tokens] : 0) {
+          $0 + values[column][$1 * tokens + source]
+        }
+      }, totals: AxisArray(targets: totals.map { $0[0].total }),
+      errors: AxisArray(targets: integrals.map { $0.errors[0] }), integrals, targets: targets)
+    guard setting.hasSplit, setting.request.options.splitsHeads else { return (flow, nil) }
     return (
       flow,
       FlowHeads(
         conductance: AxisArray(
           axes: ["source", "target", "head"], tokens, targets.count, shown.count
         ) { values[$1][shown[$2] * tokens + $0] },
-        residual: AxisArray(
-          axes: ["target"], shape: [targets.count], values: values.map { $0[heads * tokens] }))
+        residual: AxisArray(targets: values.map { $0[heads * tokens] }))
     )
   }
 
   /// z′(0): [targets, width].
-  private func start(isITB: Bool) throws -> Tensor {
+  private func start(isITB: Bool) -> Tensor {
     let targets = setting.targets
     if let projections = setting.projections, let halves = setting.halves {
       let start = projections.start(isITB: isITB, targets)
-      return after(
-        joined(start.reshaped([1] + start.shape)), stream(isITB ? [1] : [0], targets), halves
+      return halves.whole(
+        joined(start.reshaped([1] + start.shape)), stream(isITB ? [1] : [0], targets)
       ).reshaped([targets.count, setting.stream.size(1)])
     }
     return SeamGradient(setting, isITB: isITB).end(targets)
   }
 
-  private func after(_ u: Tensor, _ stream: Tensor, _ halves: BlockHalves) -> Tensor {
-    let own = setting.flow.model.type
-    return halves.whole(u.to(own), stream.to(own)).to(setting.type)
+  /// z′(1): [targets, width]: what the model's own run left, or the same in a wider type.
+  private func end(isITB: Bool) -> Tensor {
+    let targets = setting.targets
+    guard setting.flow.model.type != setting.type, let halves = setting.halves,
+      let projections = setting.projections
+    else { return setting.after.selecting(targets, along: 0) }
+    let (start, change) = setting.ends(isITB, projections)
+    let u = start + change
+    return halves.whole(joined(u.reshaped([1] + u.shape)), stream([1], targets))
+      .reshaped([targets.count, setting.stream.size(1)])
   }
 
   /// [nodes, heads, targets, headWidth] as [nodes, targets, heads · headWidth].
@@ -123,11 +110,13 @@ struct LayerFlow {
   ) throws -> [[Double]] {
     guard let projections = setting.projections, let halves = setting.halves else {
       return try SeamGradient(setting, isITB: isITB).layer(
-        places, nodes, starts: starts, whole: whole, byHead: hasHeads)
+        places, nodes, starts: starts, whole: whole, byHead: setting.hasSplit)
     }
     let shape = setting.flow.model.shape
     let size = max(setting.heads * setting.tokens, shape.hidden)
-    return try setting.gather(places, nodes, size: size) { targets, places in
+    return try setting.gather(
+      places, nodes, size: size, beside: setting.tokenNumbers(isITB: isITB)
+    ) { targets, places in
       (
         targets: targets, path: setting.path(isITB, projections, targets),
         own: projections.ownPlaces(targets),
@@ -143,7 +132,7 @@ struct LayerFlow {
       let (g, past) = withRecording(true) {
         let u = joined(state.change + shared.mixes).requiringGradient()
         let beside = isITB ? own : own.requiringGradient()
-        let made = after(u, beside, halves)
+        let made = halves.whole(u, beside)
         let cotangent =
           setting.usesLength ? (made.detached - shared.start).directions : shared.end
         let gradients = (made * cotangent).gradient(withRespectTo: isITB ? [u] : [u, beside])

@@ -66,7 +66,7 @@ extension FlowSetting {
             pattern = value
             return value
           })
-        return try pattern?.to(.float64).values() ?? []
+        return try pattern?.to(.float64, on: .cpu).values() ?? []
       }
     }
   }

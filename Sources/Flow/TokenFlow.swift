@@ -92,6 +92,9 @@ public struct TokenFlow {
 
 /// Options that were checked against the model and the text.
 struct FlowRequest {
+  /// How many intermediate results live at once, about.
+  private static let intermediates = 20
+
   var options: FlowOptions
   var layers: [Int]
   var targets: [Int]
@@ -120,10 +123,28 @@ struct FlowRequest {
       guard (2...4096).contains(steps) else { throw FlowError.nodes(steps, from: 2) }
     }
     guard !options.granularities.isEmpty else { throw FlowError.noMap }
+    try limit(flow)
     let needsHeads = options.granularities.subtracting([.layer])
     guard let map = needsHeads.min(by: { $0.rawValue < $1.rawValue }) else { return }
     if let layer = layers.first(where: { flow.mixes[$0] == nil }) {
-      throw FlowError.noHeads(shape.architecture, layer: layer, map)
+      throw FlowError.noHeads(shape.architecture, layer: layer, "\(map.rawValue) map")
     }
+  }
+
+  /// Fits what is computed together into the memory that results leave.
+  private mutating func limit(_ flow: TokenFlow) throws {
+    guard let allowed = options.memory else { return }
+    let heads = flow.model.shape.heads
+    let maps =
+      (options.granularities.contains(.attention) ? heads : 0)
+      + (options.granularities.contains(.layer) ? (options.splitsHeads ? heads : 0) + 1 : 0)
+    // Numbers of every layer as doubles, and once more those of the layer at hand.
+    let results = (layers.count + 1) * targets.count * flow.ids.count * maps * 8
+    let each = Self.intermediates * flow.type.bytes
+    let row = heads * flow.ids.count
+    guard results + row * each <= allowed else {
+      throw FlowError.memory(needed: results + row * each, allowed: allowed)
+    }
+    options.numbersAtOnce = min(options.numbersAtOnce, (allowed - results) / each)
   }
 }

@@ -121,12 +121,8 @@ struct HeadNormParts {
   /// β: [heads or 1, 1, headWidth]; nil for none.
   let shift: Tensor?
   private let norm: HeadNorm
-  /// How many heads' key or value serve as one, for norms over all heads joined.
-  private let repeats: Int
-
   init(_ norm: HeadNorm, heads: Int, servedBy own: Int, width: Int, _ type: ScalarType) {
     self.norm = norm
-    repeats = heads / own
     func perHead(_ x: Tensor) -> Tensor {
       // [heads, 1, headWidth]
       let split = x.to(type).reshaped([x.count / width, 1, width])

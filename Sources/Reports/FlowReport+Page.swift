@@ -6,7 +6,7 @@ extension FlowReport {
   ///
   /// The result is inside the page as JSON, in `<script type="application/json" id="result">`; its
   /// maps stand after it as little-endian float32 in base64, one element each, named as in
-  /// ``Results/FlowResult/flowArrays``, and are read when they are looked at. The page's policy
+  /// `FlowResult.flowArrays`, and are read when they are looked at. The page's policy
   /// forbids every connection.
   ///
   /// - Throws: `ResultsError` where a number is NaN or infinite.

@@ -45,7 +45,10 @@ struct CommandError: Error {
       ]
       self.init(codes[error.code] ?? .internalError, error.message)
     case let error as FlowError:
-      self.init(error.code == .usage ? .usage : .badData, error.message)
+      let codes: [FlowError.Code: Code] = [
+        .usage: .usage, .notFinite: .badData, .memory: .unavailable,
+      ]
+      self.init(codes[error.code] ?? .internalError, error.message)
     case let error as LensError:
       let codes: [LensError.Code: Code] = [
         .usage: .usage, .badData: .badData, .notFinite: .badData, .memory: .unavailable,

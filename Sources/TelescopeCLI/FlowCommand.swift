@@ -72,7 +72,7 @@ enum FlowCommand {
       --baseline-feed-forward B  att-itb (default): where itb starts; zero
       --baseline-layer B       itb, zero, itb-zero-ratio
       --scalarisation S        length (default) of the output's change, or its projection on the
-                               whole change, which is complete component by component
+                               direction of the whole change
 
     How exactly
       --tol X                  nodes are doubled until each column misses its total by less than
@@ -119,13 +119,15 @@ enum FlowCommand {
 struct FlowSession {
   let loaded: LoadedModel
   private let hash: HashTask
-  private let words: FlowWords
+  private var words: FlowWords
 
   init(_ common: CommonOptions, _ words: FlowWords) throws {
     let url = try ModelLocation.find(common.model, quiet: common.isQuiet)
     hash = HashTask(url)
     loaded = try common.load(url)
     self.words = words
+    let loaded = loaded
+    self.words.plan.options.memory = common.memory.map { $0 - loaded.weightBytes }
   }
 
   /// One text's flows, shown as a stage of its own.

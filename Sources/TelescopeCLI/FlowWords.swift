@@ -45,6 +45,7 @@ struct FlowWords {
     plan.options = try Self.options(arguments)
     plan.compositions = try Self.listed(arguments, "--compose", Composition.allCases)
     plan.compared = try Self.compared(arguments, plan.options)
+    try checkUsed(arguments)
     outputs = try .asked(of: arguments)
     let format = try arguments.choice("--format", Layout.allCases, \.rawValue)
     layout = format ?? .telescope
@@ -72,6 +73,30 @@ struct FlowWords {
         "--resume reads its own lines back, which --format lig does not write; leave one out.")
     }
     try input.check(outputs)
+  }
+
+  /// Refuses options of maps that nothing asked for, so that none is read and ignored.
+  private func checkUsed(_ arguments: Arguments) throws {
+    var used = plan.usedMaps
+    for way in [plan.compared?.0, plan.compared?.1].compactMap(\.self) { used.formUnion(way.maps) }
+    let options: [(String, FlowGranularity)] = [
+      ("--baseline-attention", .attention), ("--baseline-feed-forward", .feedForward),
+      ("--baseline-layer", .layer), ("--boundary", .feedForward),
+    ]
+    for (option, map) in options where arguments.flag(option) && !used.contains(map) {
+      throw CommandError(
+        .usage,
+        "\(option) is of the \(map.rawValue) map, which nothing here asks for; name it in --granularity, "
+          + "or leave the option out.")
+    }
+    if try arguments.value("--baseline") == AttentionBaseline.itbMapRatio.rawValue,
+      !used.contains(.attention)
+    {
+      throw CommandError(
+        .usage,
+        "--baseline itb-map-ratio is of the attention map, which nothing here asks for; name it in "
+          + "--granularity, or choose itb.")
+    }
   }
 
   private static func options(_ arguments: Arguments) throws -> FlowOptions {

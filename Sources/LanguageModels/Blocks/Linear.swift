@@ -13,6 +13,9 @@ public struct Linear {
     self.bias = bias
   }
 
-  /// Applies the map to the last dimension.
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight, bias: bias) }
+  /// Applies the map to the last dimension, in the type of what it is applied to.
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    guard x.type != weight.type else { return x.linear(weight, bias: bias) }
+    return x.linear(weight.to(x.type), bias: bias?.to(x.type))
+  }
 }

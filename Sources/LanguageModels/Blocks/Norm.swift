@@ -29,11 +29,14 @@ public struct Norm {
     self.epsilon = epsilon
   }
 
-  /// Normalises the last dimension.
+  /// Normalises the last dimension, in the type of what it is applied to.
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    switch kind {
+    let isOwn = x.type == weight.type
+    let weight = isOwn ? weight : weight.to(x.type)
+    return switch kind {
     case .rms: x.rmsNorm(weight, epsilon: epsilon)
-    case .layer: x.layerNorm(weight, bias: bias, epsilon: epsilon)
+    case .layer:
+      x.layerNorm(weight, bias: isOwn ? bias : bias?.to(x.type), epsilon: epsilon)
     }
   }
 }
