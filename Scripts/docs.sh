@@ -7,7 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 targets=(
-  Tensors StrictJSON Checkpoints Tokenization Results Reports LanguageModels Attribution Lenses Telescope
+  Tensors StrictJSON Checkpoints Tokenization Results Reports LanguageModels Attribution Lenses Flow
+  Telescope
 )
 output=Documentation
 
