@@ -7,7 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 targets=(
-  Tensors StrictJSON Checkpoints Tokenization Results Reports LanguageModels Attribution Lenses Telescope
+  Tensors StrictJSON Checkpoints Tokenization Results Reports LanguageModels Attribution Lenses Flow
+  Telescope
 )
 output=Documentation
 
@@ -40,6 +41,7 @@ triple=$(swiftc -print-target-info | sed -n 's/.*"triple": "\(.*\)".*/\1/p' | he
 options=(
   -target "$triple" -I "$built/Modules" -minimum-access-level public -skip-synthesized-members
   -I Sources/CTorch/include -Xcc "-fmodule-map-file=$built/CTorch.build/module.modulemap"
+  -I Sources/CCurl/include -Xcc "-fmodule-map-file=$built/CCurl.build/module.modulemap"
 )
 [ "$(uname -s)" = Darwin ] && options+=(-sdk "$(xcrun --show-sdk-path)")
 
