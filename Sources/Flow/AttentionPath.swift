@@ -30,8 +30,9 @@ struct AttentionState {
   var keySlope: Tensor
   /// ṡ^q, where queries move: [nodes, heads, targets, sources].
   var querySlope: Tensor?
-  /// From g, [nodes, heads, targets, headWidth]: p up to a constant of each row, nil where it is a ⟨g, v̇⟩ and
-  /// all nodes have the same ṡᵏ; and ⟨g, v̇⟩. Both are [nodes, heads, targets, sources].
+  /// From g, [nodes, heads, targets, headWidth], p and ⟨g, v̇⟩, both [nodes, heads, targets, sources].
+  ///
+  /// Of p, what a row has in common does not matter; nil says that it is a ⟨g, v̇⟩ and ṡᵏ the same everywhere.
   var pull: (_ g: Tensor) -> (values: Tensor?, slopes: Tensor)
 
   /// What each source contributes, summed over the nodes by their weights.

@@ -34,7 +34,8 @@ extension FlowError {
   static func outOfRange(_ noun: String, _ value: Int, _ count: Int, _ owner: String) -> FlowError {
     guard count > 0 else {
       return FlowError(
-        code: .usage, message: "\(owner.capitalizedFirst) has no \(noun.lowercased())s; leave them out.")
+        code: .usage,
+        message: "\(owner.capitalizedFirst) has no \(noun.lowercased())s; leave them out.")
     }
     return FlowError(
       code: .usage,
@@ -64,8 +65,8 @@ extension FlowError {
     FlowError(
       code: .usage,
       message:
-        "Block \(layer) of \(architecture) has no attention heads, so there is no \(what); "
-        + "ask for layer.")
+        "Block \(layer) of \(architecture) has no attention heads, so there is no \(what); ask for "
+        + "layer.")
   }
 
   static func noMiddle(_ architecture: String, layer: Int) -> FlowError {
@@ -87,7 +88,8 @@ extension FlowError {
   static func memory(needed: Int, allowed: Int) -> FlowError {
     FlowError(
       code: .memory,
-      message: "These flows take \(megabytes(needed)) beside the weights, more than the \(megabytes(allowed)) "
+      message:
+        "These flows take \(megabytes(needed)) beside the weights, more than the \(megabytes(allowed)) "
         + "that --memory leaves; ask for fewer --layers or --targets, or allow more.")
   }
 

@@ -188,7 +188,8 @@ public struct FlowPlan: Sendable {
       let numbers = found.map { String($0.layer) }.joined(separator: ", ")
       warnings.append(
         "\(count) self shares of \(name) maps lie outside 0 to 1, in \(found.count == 1 ? "layer" : "layers") "
-          + "\(numbers): in those columns the zero baseline has no share to give, and signs say nothing.")
+          + "\(numbers): in those columns the zero baseline has no share to give, and signs say nothing."
+      )
     }
     let sandwich = layers.map(\.layer).filter(flow.isSandwich)
     if options.boundary == .published, usedMaps.contains(.feedForward), !sandwich.isEmpty {
@@ -264,7 +265,8 @@ private struct MapsByBaseline {
       return try layers.map { layer in
         guard let heads = layer.heads else {
           throw flow.mixes[layer.layer] == nil
-            ? FlowError.noHeads(flow.model.shape.architecture, layer: layer.layer, "exact composition")
+            ? FlowError.noHeads(
+              flow.model.shape.architecture, layer: layer.layer, "exact composition")
             : FlowError.noSplit(flow.model.shape.architecture, layer: layer.layer)
         }
         return exactComposition(heads, targets: request.targets)

@@ -100,6 +100,8 @@ struct Completeness {
   ///   - changes: F(x) − F(b).
   ///   - outputs: F(x).
   ///   - type: in which they were computed.
+  /// - Returns: in the order of the vectors.
+  /// - Throws: `EngineError` when memory runs out.
   static func each(
     _ changes: Tensor, of outputs: Tensor, _ type: ScalarType
   ) throws -> [Completeness] {

@@ -45,7 +45,7 @@ struct FlowWords {
     plan.options = try Self.options(arguments)
     plan.compositions = try Self.listed(arguments, "--compose", Composition.allCases)
     plan.compared = try Self.compared(arguments, plan.options)
-    try checkUsed(arguments)
+    try Self.checkUsed(arguments, plan)
     outputs = try .asked(of: arguments)
     let format = try arguments.choice("--format", Layout.allCases, \.rawValue)
     layout = format ?? .telescope
@@ -76,7 +76,7 @@ struct FlowWords {
   }
 
   /// Refuses options of maps that nothing asked for, so that none is read and ignored.
-  private func checkUsed(_ arguments: Arguments) throws {
+  private static func checkUsed(_ arguments: Arguments, _ plan: FlowPlan) throws {
     var used = plan.usedMaps
     for way in [plan.compared?.0, plan.compared?.1].compactMap(\.self) { used.formUnion(way.maps) }
     let options: [(String, FlowGranularity)] = [

@@ -142,6 +142,53 @@ struct FlowCommandTests {
     }
   }
 
+  @Test("Half types give the flows of single precision, to what their weights lose")
+  func halfTypes() throws {
+    func layer(_ type: String) throws -> FlowMap {
+      let outcome = try flow(
+        ["--json", "-", "--layers", "1", "--dtype", type, "--", "abcdefgh"])
+      #expect(outcome.code == 0)
+      return try #require(FlowResult.decoded(from: outcome.output).layers[0].layerFlow)
+    }
+    let (brief, single) = (try layer("bfloat16"), try layer("float32"))
+    #expect(brief.unconverged.isEmpty)
+    #expect(brief.completenessError.values.allSatisfy { $0 < 1e-3 })
+    for target in 1..<9 {
+      for source in 0..<target {
+        #expect(
+          abs(brief.array[source, target] - single.array[source, target])
+            < 0.1 * single.totals[target])
+      }
+    }
+  }
+
+  @Test("--memory bounds flows, and too little of it is refused with a way out")
+  func memory() throws {
+    let refused = try flow(["--memory", "150k", "--", String(repeating: "a", count: 60)])
+    #expect(refused.code == 69)
+    #expect(
+      refused.errors.hasSuffix(
+        "that --memory leaves; ask for fewer --layers or --targets, or allow more.\n"))
+    let bound = try flow(["--memory", "2M", "--json", "-", "--reproducible", "--", "abcdef"])
+    let free = try flow(["--json", "-", "--reproducible", "--", "abcdef"])
+    #expect(bound.code == 0)
+    let (a, b) = (
+      try FlowResult.decoded(from: bound.output), try FlowResult.decoded(from: free.output)
+    )
+    for (x, y) in zip(a.layers, b.layers) {
+      let pairs = zip(x.layerFlow?.array.values ?? [], y.layerFlow?.array.values ?? [])
+      #expect(pairs.allSatisfy { abs($0 - $1) < 1e-4 })
+    }
+  }
+
+  @Test("A composition's baselines are in the parameters, and others are not resumed")
+  func compositionBaselines() throws {
+    let found = try result("--compose", "product", "--baseline-attention", "zero", "--", "abc")
+    #expect(found.parameters.baseline.attention == "zero")
+    #expect(found.parameters.baseline.feedForward == "att-itb")
+    #expect(found.parameters.granularity == ["layer"])
+  }
+
   @Test("--format lig writes the published layout, rows being sources")
   func published() throws {
     let outcome = try flow(
@@ -274,6 +321,21 @@ struct FlowCommandTests {
       (
         ["--input", "a.jsonl", "--aggregate", "b.json", "--json", "c.jsonl"],
         "--aggregate goes with --input and --compare; leave it out."
+      ),
+      (
+        ["--boundary", "published", "x"],
+        "--boundary is of the feed-forward map, which nothing here asks for; name it in "
+          + "--granularity, or leave the option out."
+      ),
+      (
+        ["--baseline-attention", "zero", "--compose", "exact", "x"],
+        "--baseline-attention is of the attention map, which nothing here asks for; name it in "
+          + "--granularity, or leave the option out."
+      ),
+      (
+        ["--baseline", "itb-map-ratio", "x"],
+        "--baseline itb-map-ratio is of the attention map, which nothing here asks for; name it in "
+          + "--granularity, or choose itb."
       ),
       (["--seed", "3", "x"], "--seed goes with --input and --compare; leave it out."),
       ([], "There is no text; give one in quotes, or - to read it from standard input."),
