@@ -98,7 +98,7 @@ public struct FlowOptions: Sendable {
   /// Whether a layer's map is also split by head.
   public var splitsHeads = true
   /// By which formulas.
-  package var formulas: FlowFormulas = .closed
+  public var formulas: FlowFormulas = .closed
   /// How many numbers an intermediate result may have; what is computed together follows from it.
   package var numbersAtOnce = 1_000_000
 
@@ -107,7 +107,7 @@ public struct FlowOptions: Sendable {
 }
 
 /// By which formulas flows are made.
-package enum FlowFormulas: Sendable {
+public enum FlowFormulas: Sendable {
   /// Closed forms where the block has any, else automatic gradients.
   case closed
   /// Automatic gradients through the block's sites, target by target.

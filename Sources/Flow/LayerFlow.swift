@@ -34,6 +34,8 @@ struct LayerFlow {
     }
   }
 
+  private var isSplit: Bool { setting.hasSplit && setting.request.options.splitsHeads }
+
   private func split(isITB: Bool) throws -> (FlowMap, FlowHeads?) {
     let (tokens, shown) = (setting.tokens, setting.request.heads)
     let targets = setting.targets
@@ -42,8 +44,8 @@ struct LayerFlow {
     let totals = try Completeness.each(
       whole, of: setting.after.selecting(targets, along: 0), setting.outputType
     ).map { [$0] }
-    // Of each target [head][source], then R.
-    let heads = setting.hasSplit ? setting.heads : 1
+    // Of each target [head][source], then R; all heads as one where they are not split.
+    let heads = isSplit ? setting.heads : 1
     let integrals = try setting.request.options.quadrature.integrate(
       totals, slowness: isITB ? nil : setting.layerSlowness
     ) { places, nodes in
@@ -57,7 +59,7 @@ struct LayerFlow {
         }
       }, totals: AxisArray(targets: totals.map { $0[0].total }),
       errors: AxisArray(targets: integrals.map { $0.errors[0] }), integrals, targets: targets)
-    guard setting.hasSplit, setting.request.options.splitsHeads else { return (flow, nil) }
+    guard isSplit else { return (flow, nil) }
     return (
       flow,
       FlowHeads(
@@ -110,7 +112,7 @@ struct LayerFlow {
   ) throws -> [[Double]] {
     guard let projections = setting.projections, let halves = setting.halves else {
       return try SeamGradient(setting, isITB: isITB).layer(
-        places, nodes, starts: starts, whole: whole, byHead: setting.hasSplit)
+        places, nodes, starts: starts, whole: whole, byHead: isSplit)
     }
     let shape = setting.flow.model.shape
     let size = max(setting.heads * setting.tokens, shape.hidden)
@@ -146,12 +148,13 @@ struct LayerFlow {
         of: perHead, weights: part.weights, own: shared.own)
       // Under ITB the target does not move: its own term is ⟨0, …⟩.
       if isITB { through = through * (-shared.own + 1) }
+      if !isSplit { through = through.sum(along: 0, keepingDimension: true) }
       let beside =
         past.map { ($0 * shared.step).sum(along: -1).weighed(part.weights) }
         ?? Tensor(repeating: 0, [count], setting.type, on: g.device)
       return Tensor.concatenating(
         [
-          through.transposed(0, 1).reshaped([count, setting.heads * setting.tokens]),
+          through.transposed(0, 1).reshaped([count, through.size(0) * setting.tokens]),
           beside.reshaped([count, 1]),
         ], along: 1)
     }

@@ -148,7 +148,11 @@ private func compared(_ map: FlowMap?, _ theirs: [Double], _ what: String) throw
       (
         "flow z→u, \(nodes) nodes, \(what) (twin's time scaled)", 500, 5000,
         { try flow(ids, model, [.attention], .fixed(nodes: nodes), baseline) }
-      )
+      ),
+      (
+        "flow z→u to 1e-3, \(what) (twin's time scaled)", 500, 5000,
+        { try flow(ids, model, [.attention], .adaptive(tolerance: 1e-3), baseline) }
+      ),
     ], turns: slowTurns
   ) {
     try cells
@@ -166,13 +170,19 @@ private func compared(_ map: FlowMap?, _ theirs: [Double], _ what: String) throw
 ) throws {
   let targets = timedTargets
   let share = Double(ids.count) / Double(targets.count)
-  let layer = try OneLayer(encoder)
+  func published() throws {
+    try flow(ids, model, [.layer], .fixed(nodes: nodes)) {
+      $0.formulas = .automatic
+      $0.splitsHeads = false
+      ($0.layers, $0.targets) = ([0], targets)
+    }
+  }
   try compare(
     [
       (
         "flow, the published procedure on both engines, \(targets.count) targets of a layer", 1,
         1.2,
-        { for target in targets { try layer.published(ids, target, nodes) } }
+        published
       )
     ], turns: turns
   ) {
@@ -184,68 +194,13 @@ private func compared(_ map: FlowMap?, _ theirs: [Double], _ what: String) throw
   let name = "flow, gain of the algorithm on one engine, z→z of \(ids.count) tokens"
   guard wanted(name) else { return }
   let gains = try (0..<turns).map { _ in
-    let slow = try milliseconds {
-      for target in targets { try layer.published(ids, target, nodes) }
-    }
+    let slow = try milliseconds { try published() }
     let fast = try milliseconds {
       try flow(ids, model, [.layer], .fixed(nodes: nodes)) { $0.layers = [0] }
     }
     return slow * share / fast
   }
   bound(name, "×", must: 25, aim: 50, isFloor: true, values: gains)
-}
-
-/// A model's first layer alone, to run the published procedure on.
-private struct OneLayer {
-  let model: any LanguageModel
-
-  init(_ folder: URL) throws {
-    let made = FileManager.default.temporaryDirectory
-      .appending(path: "telescope-one-layer-\(ProcessInfo.processInfo.processIdentifier)")
-    try FileManager.default.createDirectory(at: made, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: made) }
-    let weights = "model.safetensors"
-    try FileManager.default.createSymbolicLink(
-      at: made.appending(path: weights), withDestinationURL: folder.appending(path: weights))
-    let data = try Data(contentsOf: folder.appending(path: "config.json"))
-    var configuration = try JSONSerialization.jsonObject(with: data) as? [String: Any] ?? [:]
-    configuration["num_hidden_layers"] = 1
-    try JSONSerialization.data(withJSONObject: configuration).write(
-      to: made.appending(path: "config.json"))
-    model = try loadNetwork(of: Checkpoint(made))
-  }
-
-  /// What each source gives a target under ITB: one forward and one backward pass of all nodes.
-  @discardableResult
-  func published(_ ids: [Int], _ target: Int, _ nodes: Int) throws -> [Double] {
-    let (entering, leaving) = (Site.residual(0, .before), Site.residual(0, .after))
-    let z = try withRecording(false) {
-      try model.run([ids], capturing: [entering]).activations[entering]
-    }
-    let start = z.slice(target..<target + 1, along: 1).expanded(z.shape)
-    let places = Tensor(
-      (0..<nodes).map { Double($0) / Double(nodes - 1) }, [nodes, 1, 1], model.type)
-    func leaves(_ x: Tensor) throws -> Tensor {
-      let texts = Array(repeating: ids, count: x.size(0))
-      let pass = Pass(sites: [entering]) { _, _ in x }
-      return try model.run(texts, capturing: [leaving], pass: pass).activations[leaving]
-        .slice(target..<target + 1, along: 1)
-    }
-    let held = try withRecording(false) { try leaves(start) }
-    return try withRecording(true) {
-      let x = (start + places * (z - start)).detached.requiringGradient()
-      let change = try leaves(x) - held
-      let square = (change * change).sum(along: -1)
-      // √s as exp(½ log s), off 0 where the node a = 0 has no gradient.
-      let length = ((square + 1e-20).log * 0.5).exp.sum
-      let gradient = length.gradient(withRespectTo: [x])[0]
-      let weights = Tensor(
-        (0..<nodes).map { (1 - ($0 % (nodes - 1) == 0 ? 0.5 : 0)) / Double(nodes) },
-        [nodes, 1, 1], model.type)
-      let mean = (gradient * weights).sum(along: 0, keepingDimension: true)
-      return try (mean * (z - start)).sum(along: -1).values()
-    }
-  }
 }
 
 // MARK: - Growth, completeness, sizes
