@@ -75,8 +75,8 @@ struct FlowDetail {
     if let map = entry.map, !map.unconverged.isEmpty {
       let count = map.unconverged.count
       lines += frame.note(
-        "! \(count) of \(result.parameters.targets.count) targets did not reach the tolerance with "
-          + "\(map.nodes.max() ?? 0) nodes.", .loss)
+        "! \(count) of \(result.parameters.targets.count) targets "
+          + FlowReport.missed(result.parameters, nodes: map.nodes.max() ?? 0), .loss)
     }
     if entry.key == "heads.conductance", let residual = layer.heads?.residual,
       residual.values.contains(where: { $0 != 0 })

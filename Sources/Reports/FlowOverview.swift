@@ -51,7 +51,8 @@ struct FlowOverview {
       + (unconverged == 0
         ? []
         : frame.note(
-          "! \(unconverged) target\(unconverged == 1 ? "" : "s") did not reach the tolerance.",
+          "! \(unconverged) target\(unconverged == 1 ? "" : "s") "
+            + FlowReport.missed(result.parameters),
           .loss))
   }
 

@@ -37,6 +37,14 @@ public enum FlowReport {
     return frame.text(lines + frame.warnings(result.warnings))
   }
 
+  /// What is said of targets whose sums miss their totals.
+  static func missed(_ parameters: FlowParameters, nodes: Int? = nil) -> String {
+    guard parameters.quadrature == "captum-trapezoid" else {
+      return "did not reach the tolerance" + (nodes.map { " with \($0) nodes." } ?? ".")
+    }
+    return "miss their totals by more than 0.001; the weights of this rule sum to 1 less 3/2n."
+  }
+
   /// How the flows were made.
   private static func phrases(of result: FlowResult) -> [String] {
     let parameters = result.parameters
