@@ -247,7 +247,14 @@ private struct MapsByBaseline {
   let options: FlowOptions
   let request: FlowRequest
   let layers: [FlowLayer]
-  private var others: [FlowWay: [FlowLayer]] = [:]
+  private var others: [Part: [FlowLayer]] = [:]
+
+  /// One map.
+  private enum Part: Hashable {
+    case attention(AttentionBaseline)
+    case feedForward(FeedForwardBaseline)
+    case layer(LayerBaseline)
+  }
 
   init(flow: TokenFlow, options: FlowOptions, request: FlowRequest, layers: [FlowLayer]) {
     self.flow = flow
@@ -278,47 +285,61 @@ private struct MapsByBaseline {
 
   /// The same by head: axes source, target, head; nil for a way that has no heads.
   private mutating func byHead(_ way: FlowWay) throws -> [AxisArray] {
-    let layers = try maps(way)
-    return layers.compactMap { layer in
-      guard let attention = layer.attentionFlow?.array,
-        let feedForward = layer.feedForwardFlow?.array
-      else { return layer.heads?.conductance }
-      if case .product = way {
-        return productByHead(attention: attention, feedForward: feedForward)
+    let targets = request.targets
+    return try maps(way).compactMap { layer in
+      switch way {
+      case .layer, .exact: return layer.heads?.conductance
+      case .product:
+        return zip(layer) { productByHead(attention: $0, feedForward: $1) }
+      case .conserving:
+        return zip(layer) {
+          conservingByHead(attention: $0, feedForward: $1, targets: targets)
+        }
       }
-      return conservingByHead(
-        attention: attention, feedForward: feedForward, targets: request.targets)
     }
+  }
+
+  private func zip(
+    _ layer: FlowLayer, _ body: (_ attention: AxisArray, _ feedForward: AxisArray) -> AxisArray
+  ) -> AxisArray? {
+    guard let attention = layer.attentionFlow?.array,
+      let feedForward = layer.feedForwardFlow?.array
+    else { return nil }
+    return body(attention, feedForward)
   }
 
   /// Layers with the maps that a way needs.
   private mutating func maps(_ way: FlowWay) throws -> [FlowLayer] {
-    var needed = options
     switch way {
-    case .layer(let baseline), .exact(let baseline):
-      if options.granularities.contains(.layer), options.layerBaseline == baseline { return layers }
-      needed.granularities = [.layer]
-      needed.layerBaseline = baseline
+    case .layer(let baseline), .exact(let baseline): return try made(.layer(baseline))
     case .product(let attention, let feedForward), .conserving(let attention, let feedForward):
-      if options.granularities.isSuperset(of: [.attention, .feedForward]),
-        options.attentionBaseline == attention, options.feedForwardBaseline == feedForward
-      {
-        return layers
+      var layers = try made(.attention(attention))
+      for (index, other) in try made(.feedForward(feedForward)).enumerated() {
+        layers[index].feedForwardFlow = other.feedForwardFlow
       }
-      needed.granularities = [.attention, .feedForward]
-      needed.attentionBaseline = attention
-      needed.feedForwardBaseline = feedForward
+      return layers
     }
-    // A product and its conserving form share their maps, and so do a layer's map and its heads.
-    let key: FlowWay =
-      switch way {
-      case .exact(let baseline): .layer(baseline)
-      case .conserving(let attention, let feedForward): .product(attention, feedForward)
-      default: way
-      }
-    if let known = others[key] { return known }
+  }
+
+  /// Layers with one map, from those asked for or made once.
+  private mutating func made(_ part: Part) throws -> [FlowLayer] {
+    var needed = options
+    let isThere: Bool
+    switch part {
+    case .attention(let baseline):
+      isThere = options.attentionBaseline == baseline
+      (needed.attentionBaseline, needed.granularities) = (baseline, [.attention])
+    case .feedForward(let baseline):
+      isThere = options.feedForwardBaseline == baseline
+      (needed.feedForwardBaseline, needed.granularities) = (baseline, [.feedForward])
+    case .layer(let baseline):
+      isThere = options.layerBaseline == baseline
+      (needed.layerBaseline, needed.granularities) = (baseline, [.layer])
+    }
+    if isThere, needed.granularities.isSubset(of: options.granularities) { return layers }
+    if let known = others[part] { return known }
     let made = try flow.flows(needed)
-    others[key] = made
+    others[part] = made
     return made
   }
 

@@ -104,6 +104,13 @@ struct FlowCommandTests {
     // Two ways that have heads are compared by head too.
     let heads = try result("--compare", "exact", "product", "--", "abcdef").agreement ?? []
     #expect(Set(heads.compactMap(\.head)) == [0, 1, 2, 3])
+    // The maps that are shown beside are none of the comparison's business.
+    let all = try result(
+      "--granularity", "all", "--compare", "exact", "product", "--", "abcdef"
+    ).agreement
+    #expect(all == heads)
+    let some = try result("--heads", "2", "--compare", "exact", "product", "--", "abcdef")
+    #expect(some.agreement == heads.filter { $0.head == nil || $0.head == 2 })
   }
 
   @Test("Many numbers go to a file beside the JSON, and read back they are the same")
