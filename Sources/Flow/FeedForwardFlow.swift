@@ -15,7 +15,7 @@ struct FeedForwardFlow {
 
   init(_ setting: FlowSetting) { self.setting = setting }
 
-  func map() throws -> FlowMap {
+  func maps() throws -> (FlowMap, coordinates: AxisArray?) {
     let options = setting.request.options
     let isPublished = options.boundary == .published && !setting.flow.isSandwich(setting.layer)
     let heads = setting.heads
@@ -71,16 +71,24 @@ struct FeedForwardFlow {
         let gradient = gradients(
           at: shared.start + a * shared.step, shared.targets, isPublished, from: shared.zero,
           direction: setting.usesLength ? nil : shared.end)
-        let m = (gradient * shared.step).weighed(part.weights)
-        return m.reshaped([m.size(0), heads, m.size(1) / heads]).sum(along: -1)
+        return (gradient * shared.step).weighed(part.weights)
       }
     }
     let shown = setting.request.heads
-    return FlowMap(
-      array: AxisArray(axes: ["target", "head"], totals.count, shown.count) {
-        integrals[$0].values[shown[$1]]
+    let width = end.size(1) / heads
+    let flow = FlowMap(
+      array: AxisArray(axes: ["target", "head"], totals.count, shown.count) { column, head in
+        let own = shown[head] * width..<(shown[head] + 1) * width
+        return integrals[column].values[own].reduce(0, +)
       }, totals: AxisArray(targets: totals.map { $0[0].total }),
       errors: AxisArray(targets: integrals.map { $0.errors[0] }), integrals, targets: targets)
+    guard options.splitsCoordinates else { return (flow, nil) }
+    return (
+      flow,
+      AxisArray(axes: ["target", "coordinate"], totals.count, end.size(1)) {
+        integrals[$0].values[$1]
+      }
+    )
   }
 
   /// u where every token is the target's own: [targets, numbers].

@@ -97,6 +97,8 @@ public struct FlowOptions: Sendable {
   public var memory: Int?
   /// Whether a layer's map is also split by head.
   public var splitsHeads = true
+  /// Whether the feed-forward map is also given by the numbers of u.
+  public var splitsCoordinates = false
   /// By which formulas.
   public var formulas: FlowFormulas = .closed
   /// How many numbers an intermediate result may have; what is computed together follows from it.

@@ -73,7 +73,7 @@ struct FlowSetting {
     }
     if options.granularities.contains(.feedForward) {
       made.baseline.feedForward = options.feedForwardBaseline.rawValue
-      made.feedForwardFlow = try FeedForwardFlow(self).map()
+      (made.feedForwardFlow, made.feedForwardCoordinates) = try FeedForwardFlow(self).maps()
     }
     if options.granularities.contains(.layer) {
       made.baseline.layer = options.layerBaseline.rawValue

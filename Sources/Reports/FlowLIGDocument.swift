@@ -154,11 +154,12 @@ struct LIGDocument: Encodable {
   struct FeedForward: Encodable {
     var baseline: String
     var description: String
+    var contributions: [Double]?
     var total: Double?
     var completeness: Completeness
 
     enum CodingKeys: String, CodingKey {
-      case baseline, description
+      case baseline, description, contributions
       case total = "l2_total"
       case completeness
     }

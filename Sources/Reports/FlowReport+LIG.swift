@@ -4,8 +4,8 @@ public import Results
 // The layout that the package layer-wise-integrated-gradients writes, for code that reads it. Its maps are
 // z2z, z2u and u2z; its matrices are matrix[source][target]. What our result does not hold is left out:
 //
-//   - u2z.contributions, one number per coordinate of u: heads' sums alone are kept;
-//   - u2z.l2_total outside decoders, which is the length of those contributions;
+//   - u2z.contributions, one number per coordinate of u, and outside decoders u2z.l2_total, their length, unless
+//     the result has coordinates (`FlowOptions.splitsCoordinates`);
 //   - u2z.completeness.error, a signed number, unless the heads' scores at hand are all of the sum: a result
 //     of some heads knows its size alone;
 //   - of the boundaries what only the model itself knows: layout, hook points, how they were detected.
@@ -153,10 +153,14 @@ extension LIGDocument {
     let error = sum - total
     // The heads at hand are all of the sum where their error is the one that was found.
     let isWhole = abs(abs(error) - size) <= 1e-6 * max(abs(total), 1e-12)
+    let contributions = layer.feedForwardCoordinates.map { array in
+      Array(array.values[column * array.shape[1]..<(column + 1) * array.shape[1]])
+    }
+    let length = contributions.map { $0.reduce(0) { $0 + $1 * $1 }.squareRoot() }
     return FeedForward(
       baseline: baseline(layer.baseline.feedForward) ?? "",
-      description: "integrated gradients of u -> z_next",
-      total: !isEncoder && isWhole ? sum : nil,
+      description: "integrated gradients of u -> z_next", contributions: contributions,
+      total: isEncoder ? length : isWhole ? sum : nil,
       completeness: Completeness(
         error: isEncoder && isWhole ? error : nil, mean: size, largest: isEncoder ? nil : size))
   }

@@ -107,6 +107,7 @@ extension FlowResult {
       Place(name: "layer_flow", path: \.layerFlow.array),
       Place(name: "attention_flow", path: \.attentionFlow.array),
       Place(name: "feed_forward_flow", path: \.feedForwardFlow.array),
+      Place(name: "feed_forward_coordinates", path: \.feedForwardCoordinates),
       Place(name: "heads.conductance", path: \.heads.conductance),
       Place(name: "heads.residual", path: \.heads.residual),
     ]

@@ -39,6 +39,8 @@ extension FlowResult: SchemaDocument {
     try check(layer.layerFlow, tokenMap, path + ".layer_flow")
     try check(layer.attentionFlow, headMap, path + ".attention_flow")
     try check(layer.feedForwardFlow, ["target", "head"], path + ".feed_forward_flow")
+    try check(
+      layer.feedForwardCoordinates, ["target", "coordinate"], path + ".feed_forward_coordinates")
     try check(layer.heads?.conductance, headMap, path + ".heads.conductance")
     try check(layer.heads?.residual, ["target"], path + ".heads.residual")
     for (name, array) in (layer.composed ?? [:]).sorted(by: { $0.key < $1.key }) {

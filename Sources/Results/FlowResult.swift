@@ -133,6 +133,8 @@ public struct FlowLayer: Codable, Sendable, Equatable {
   public var attentionFlow: FlowMap?
   /// M of u → z′: axes `target`, `head`.
   public var feedForwardFlow: FlowMap?
+  /// What M sums, one for each number of u, where it was asked for: axes `target`, `coordinate`.
+  public var feedForwardCoordinates: AxisArray?
   /// What passes through each head on the layer's own path.
   public var heads: FlowHeads?
   /// Compositions by `product`, `conserving` or `exact`: axes `source`, `target`.
@@ -141,7 +143,8 @@ public struct FlowLayer: Codable, Sendable, Equatable {
   /// Gathers the values.
   public init(
     layer: Int, baseline: FlowBaselineNames, layerFlow: FlowMap? = nil,
-    attentionFlow: FlowMap? = nil, feedForwardFlow: FlowMap? = nil, heads: FlowHeads? = nil,
+    attentionFlow: FlowMap? = nil, feedForwardFlow: FlowMap? = nil,
+    feedForwardCoordinates: AxisArray? = nil, heads: FlowHeads? = nil,
     composed: [String: AxisArray]? = nil
   ) {
     self.layer = layer
@@ -149,6 +152,7 @@ public struct FlowLayer: Codable, Sendable, Equatable {
     self.layerFlow = layerFlow
     self.attentionFlow = attentionFlow
     self.feedForwardFlow = feedForwardFlow
+    self.feedForwardCoordinates = feedForwardCoordinates
     self.heads = heads
     self.composed = composed
   }
@@ -158,6 +162,7 @@ public struct FlowLayer: Codable, Sendable, Equatable {
     case layerFlow = "layer_flow"
     case attentionFlow = "attention_flow"
     case feedForwardFlow = "feed_forward_flow"
+    case feedForwardCoordinates = "feed_forward_coordinates"
     case heads, composed
   }
 }

@@ -49,6 +49,7 @@ struct FlowWords {
     outputs = try .asked(of: arguments)
     let format = try arguments.choice("--format", Layout.allCases, \.rawValue)
     layout = format ?? .telescope
+    plan.options.splitsCoordinates = layout == .lig
     guard format == nil || outputs.contains(where: { $0.format == .json }) else {
       throw CommandError(.usage, "--format goes with --json; name a file for it, or leave it out.")
     }

@@ -207,6 +207,14 @@ struct FlowCommandTests {
     let layers = object["layers"] as? [String: [String: Any]]
     let matrix = (layers?["1"]?["z2z"] as? [String: Any])?["matrix"] as? [[Double]]
     let flow = try #require(whole.layers[1].layerFlow?.array)
+    let targets = layers?["1"]?["targets"] as? [String: [String: Any]]
+    let numbers = (targets?["3"]?["u2z"] as? [String: Any])?["contributions"] as? [Double] ?? []
+    let scores = try #require(whole.layers[1].feedForwardFlow)
+    #expect(numbers.count == 24 && scores.array.shape[1] == 4)
+    for head in 0..<4 {
+      let sum = numbers[head * 6..<(head + 1) * 6].reduce(0, +)
+      #expect(abs(sum - scores.array[3, head]) < 1e-12 * (1 + abs(sum)))
+    }
     let rows = try #require(matrix)
     try #require(rows.map(\.count) == [4, 4, 4, 4])
     // Numbers of one reader and of another may differ in the last digit.
