@@ -97,16 +97,13 @@ struct AttentionFlow {
     ) { targets, places in
       (
         path: setting.path(isITB, projections, targets),
-        own: projections.ownPlaces(targets),
         end: whole.selecting(places, along: 1).directions
       )
     } body: { shared, part in
       let state = shared.path.state(at: part.places)
       let g = setting.usesLength ? state.change.directions : shared.end
-      var sum = state.contributions(
-        of: g, weights: part.weights, own: shared.own)
-      // Under ITB the target does not move: its own term is ⟨0, …⟩.
-      if isITB { sum = sum * (-shared.own + 1) }
+      let sum = state.contributions(
+        of: g, weights: part.weights)
       return sum.transposed(0, 1).contiguous
     }
   }

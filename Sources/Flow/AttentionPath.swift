@@ -28,8 +28,10 @@ struct AttentionState {
   var change: Tensor
   /// ṡᵏ: [nodes, heads, targets, sources], or [heads, targets, sources] where all nodes have the same.
   var keySlope: Tensor
-  /// ṡ^q, where queries move: [nodes, heads, targets, sources].
+  /// ṡ^q: [nodes, heads, targets, sources]; nil where the targets stay, and with them their queries.
   var querySlope: Tensor?
+  /// 1 where a source is the row's own target, else 0: [targets, sources].
+  var own: Tensor
   /// From g, [nodes, heads, targets, headWidth], p and ⟨g, v̇⟩, both [nodes, heads, targets, sources].
   ///
   /// Of p, what a row has in common does not matter; nil says that it is a ⟨g, v̇⟩ and ṡᵏ the same everywhere.
@@ -40,38 +42,41 @@ struct AttentionState {
   /// - Parameters:
   ///   - g: ∂S/∂u: [nodes, heads, targets, headWidth].
   ///   - weights: of the nodes.
-  ///   - own: 1 where a source is the row's own target, else 0: [targets, sources].
   /// - Returns: [heads, targets, sources].
-  func contributions(of g: Tensor, weights: [Double], own: Tensor) -> Tensor {
+  func contributions(of g: Tensor, weights: [Double]) -> Tensor {
     let (p, slopes) = pull(g)
     let moved = pattern * slopes
     guard let p else {
       // p = a ⟨g, v̇⟩ takes e = a (moved − α Σ moved), and ṡᵏ can wait until nodes are summed.
       let e = moved - pattern * moved.sum(along: -1, keepingDimension: true)
-      return moved.weighed(weights) + keySlope * e.weighed(zip(weights, places).map(*))
+      return others(moved.weighed(weights) + keySlope * e.weighed(zip(weights, places).map(*)))
     }
     let e = pattern * (p - (pattern * p).sum(along: -1, keepingDimension: true))
     let sum = (moved + e * keySlope).weighed(weights)
-    guard let querySlope else { return sum }
+    guard let querySlope else { return others(sum) }
     return sum
       + (e * querySlope).sum(along: -1, keepingDimension: true).weighed(weights) * own
   }
+
+  /// A target that stays gives itself nothing: its own term is ⟨0, …⟩.
+  private func others(_ sum: Tensor) -> Tensor { sum * (-own + 1) }
 }
 
 extension AttentionState {
   /// Attention on a path on which scores and values go straight.
   init(
-    places: [Double], pattern: Tensor, change: Tensor, keySlope: Tensor,
+    places: [Double], own: Tensor, pattern: Tensor, change: Tensor, keySlope: Tensor,
     pull: @escaping (_ g: Tensor) -> (values: Tensor?, slopes: Tensor)
   ) {
     self.init(
       places: places, pattern: pattern, change: change, keySlope: keySlope, querySlope: nil,
-      pull: pull)
+      own: own, pull: pull)
   }
 
   /// A softmax of capped scores with its slopes: κ tanh(s/κ) moves 1 − tanh²(s/κ) times as fast as s.
   init(
-    places: [Double], scores: Tensor, keySlope: Tensor, querySlope: Tensor? = nil, softCap: Double?,
+    places: [Double], own: Tensor, scores: Tensor, keySlope: Tensor, querySlope: Tensor? = nil,
+    softCap: Double?,
     added: Tensor, change: (_ pattern: Tensor) -> Tensor,
     pull: @escaping (_ g: Tensor) -> (values: Tensor?, slopes: Tensor)
   ) {
@@ -79,7 +84,7 @@ extension AttentionState {
       let pattern = (scores + added).softmax(along: -1)
       self.init(
         places: places, pattern: pattern, change: change(pattern), keySlope: keySlope,
-        querySlope: querySlope, pull: pull)
+        querySlope: querySlope, own: own, pull: pull)
       return
     }
     let bent = (scores * (1 / softCap)).tanh
@@ -87,7 +92,7 @@ extension AttentionState {
     let pattern = (bent * softCap + added).softmax(along: -1)
     self.init(
       places: places, pattern: pattern, change: change(pattern), keySlope: keySlope * slope,
-      querySlope: querySlope.map { $0 * slope }, pull: pull)
+      querySlope: querySlope.map { $0 * slope }, own: own, pull: pull)
   }
 }
 

@@ -40,14 +40,6 @@ struct FlowSetting {
   var targets: [Int] { request.targets }
   var usesLength: Bool { request.options.scalarisation == .length }
 
-  /// What every target starts from in each of so many rows: the target's own vector for each token,
-  /// [targets, tokens, width].
-  func uniform(_ targets: [Int]) -> Tensor {
-    let width = stream.size(1)
-    return stream.selecting(targets, along: 0).reshaped([targets.count, 1, width])
-      .expanded([targets.count, tokens, width])
-  }
-
   /// u(0) and u(1) − u(0) by closed forms: [heads, targets, headWidth] each.
   func ends(_ isITB: Bool, _ projections: TokenProjections) -> (start: Tensor, change: Tensor) {
     // Some rows at a time: a row has as many numbers a head as there are tokens.

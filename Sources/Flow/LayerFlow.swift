@@ -121,7 +121,6 @@ struct LayerFlow {
     ) { targets, places in
       (
         targets: targets, path: setting.path(isITB, projections, targets),
-        own: projections.ownPlaces(targets),
         start: starts.selecting(places, along: 0),
         end: whole.selecting(places, along: 0).directions,
         step: setting.stream.selecting(targets, along: 0),
@@ -145,9 +144,7 @@ struct LayerFlow {
       let perHead = g.reshaped([g.size(0), count, setting.heads, g.size(2) / setting.heads])
         .transposed(1, 2)
       var through = state.contributions(
-        of: perHead, weights: part.weights, own: shared.own)
-      // Under ITB the target does not move: its own term is ⟨0, …⟩.
-      if isITB { through = through * (-shared.own + 1) }
+        of: perHead, weights: part.weights)
       if !isSplit { through = through.sum(along: 0, keepingDimension: true) }
       let beside =
         past.map { ($0 * shared.step).sum(along: -1).weighed(part.weights) }

@@ -17,7 +17,10 @@ struct SeamGradient {
 
   /// Where the path starts: [1, tokens, width].
   private func baseline(_ target: Int) -> Tensor {
-    isITB ? setting.uniform([target]) : setting.uniform([target]) * 0
+    let stream = setting.stream
+    let row = stream.slice(target..<target + 1, along: 0)
+    return (isITB ? row : row * 0).reshaped([1, 1, stream.size(1)])
+      .expanded([1, setting.tokens, stream.size(1)])
   }
 
   /// u(0) of targets: [targets, heads, headWidth].

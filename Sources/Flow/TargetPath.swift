@@ -36,7 +36,8 @@ struct TargetPath: AttentionPath {
   private let added: Tensor
   /// P of values of the targets: [heads, targets, headWidth].
   private let targetValue: Tensor
-  /// 0 where a source is the row's own target, else 1: [targets, sources].
+  /// 1 where a source is the row's own target, else 0, and the other way round: [targets, sources].
+  private let own: Tensor
   private let others: Tensor
   /// r of the targets themselves: [targets, 1]; nil without a norm.
   private let targetScale: Tensor?
@@ -44,15 +45,16 @@ struct TargetPath: AttentionPath {
   init(_ parts: TokenProjections, targets: [Int]) {
     self.parts = parts
     let maps = parts.maps
-    func own(_ x: Tensor) -> Tensor { x.selecting(targets, along: x.shape.count - 2) }
-    spread = parts.measured.map { PairProducts(mean: own($0), $0) }
+    func rows(_ x: Tensor) -> Tensor { x.selecting(targets, along: x.shape.count - 2) }
+    spread = parts.measured.map { PairProducts(mean: rows($0), $0) }
     added = parts.added(targets)
-    targetValue = own(parts.value)
-    others = -parts.ownPlaces(targets) + 1
+    targetValue = rows(parts.value)
+    own = parts.ownPlaces(targets)
+    others = -own + 1
 
     // The targets' own queries, as the model has them, with the scores' scale.
-    targetScale = spread.map { ($0.target + parts.epsilon).reciprocalSquareRoot }
-    var query = own(parts.query)
+    targetScale = parts.scale(of: targets)
+    var query = rows(parts.query)
     query = (targetScale.map { query * $0 } ?? query) + parts.constants.query
     var key = parts.key
     var constant = parts.constants.key
@@ -63,7 +65,7 @@ struct TargetPath: AttentionPath {
       query = query * norms.query.gain
       query = norms.query.shift.map { query + $0 } ?? query
       let (centred, centredConstant) = (norms.key.centred(key), norms.key.centred(constant))
-      keyNorm = KeyScale(norms.key, own(centred), centred, centredConstant)
+      keyNorm = KeyScale(norms.key, rows(centred), centred, centredConstant)
       key = centred * norms.key.gain
       constant = centredConstant * norms.key.gain
       shift = norms.key.shift
@@ -79,7 +81,7 @@ struct TargetPath: AttentionPath {
       return query.matmul(parts.turned(spread).transposed(-2, -1))
     }
     table = (
-      own: parts.turnedProducts(query, own(key)),
+      own: parts.turnedProducts(query, rows(key)),
       other: query.matmul(parts.turned(key).transposed(-2, -1)),
       constant: turnedEverywhere(constant), shift: shift.map(turnedEverywhere)
     )
@@ -102,7 +104,7 @@ struct TargetPath: AttentionPath {
     let weight = pattern * others
     let total = weight.sum(along: -1, keepingDimension: true)
     return AttentionState(
-      places: nodes, pattern: pattern,
+      places: nodes, own: own, pattern: pattern,
       change: a * (weight.matmul(parts.value) - total * targetValue), keySlope: line.step
     ) { g in
       let own = (g * targetValue).sum(along: -1, keepingDimension: true)
@@ -126,7 +128,8 @@ struct TargetPath: AttentionPath {
     if let shift = table.shift { scores.value = scores.value + shift }
 
     return AttentionState(
-      places: nodes, scores: scores.value, keySlope: scores.slope, softCap: parts.maps.softCap,
+      places: nodes, own: own, scores: scores.value, keySlope: scores.slope,
+      softCap: parts.maps.softCap,
       added: added
     ) { pattern in
       let weight = pattern * others

@@ -19,6 +19,8 @@ struct TokenPath: AttentionPath {
   /// Mask and bias of the targets' rows.
   private let added: Tensor
   private let targetQuery: Tensor
+  /// 1 where a source is the row's own target, else 0: [targets, sources].
+  private let own: Tensor
 
   init(_ parts: TokenProjections, targets: [Int]) {
     self.parts = parts
@@ -27,6 +29,7 @@ struct TokenPath: AttentionPath {
     norms = parts.headNorms
     added = parts.added(targets)
     targetQuery = parts.query.selecting(targets, along: 1)
+    own = parts.ownPlaces(targets)
   }
 
   func state(at nodes: [Double]) -> AttentionState {
@@ -72,7 +75,7 @@ struct TokenPath: AttentionPath {
     let key = parts.turned(k.value).transposed(-2, -1)
     let keySlope = parts.turned(k.slope).transposed(-2, -1)
     return AttentionState(
-      places: nodes, scores: query.matmul(key), keySlope: query.matmul(keySlope),
+      places: nodes, own: own, scores: query.matmul(key), keySlope: query.matmul(keySlope),
       querySlope: querySlope.matmul(key), softCap: parts.maps.softCap, added: added
     ) { pattern in
       pattern.matmul(v.value)

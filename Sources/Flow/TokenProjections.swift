@@ -64,11 +64,16 @@ struct TokenProjections {
       return constants.value.expanded([maps.heads, targets.count, maps.headWidth])
     }
     let own = value.selecting(targets, along: 1)
-    guard let measured else { return own + constants.value }
-    let rows = measured.selecting(targets, along: 0)
-    let scale = ((rows * rows).mean(along: -1, keepingDimension: true) + epsilon)
-      .reciprocalSquareRoot
-    return own * scale + constants.value
+    return (scale(of: targets).map { own * $0 } ?? own) + constants.value
+  }
+
+  /// r of some tokens: [targets, 1]; nil without a norm.
+  func scale(of targets: [Int]) -> Tensor? {
+    measured.map {
+      let rows = $0.selecting(targets, along: 0)
+      return ((rows * rows).mean(along: -1, keepingDimension: true) + epsilon)
+        .reciprocalSquareRoot
+    }
   }
 
   /// The norms of queries and keys.
@@ -121,6 +126,7 @@ struct HeadNormParts {
   /// β: [heads or 1, 1, headWidth]; nil for none.
   let shift: Tensor?
   private let norm: HeadNorm
+
   init(_ norm: HeadNorm, heads: Int, servedBy own: Int, width: Int, _ type: ScalarType) {
     self.norm = norm
     func perHead(_ x: Tensor) -> Tensor {

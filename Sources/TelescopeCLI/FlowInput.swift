@@ -101,7 +101,7 @@ struct FlowInput {
       var result = try session.result(of: entry.prompt, progress: meter.update)
       result.id = entry.id
       if words.layout == .lig {
-        return (try FlowReport.lig(for: result).onOneLine(), .success(result))
+        return (try FlowReport.lig(for: result), .success(result))
       }
       guard let file else { return (try result.encoded(indented: false), .success(result)) }
       let arrays = ArraysFile(beside: file, line: index + 1)
@@ -121,15 +121,6 @@ struct FlowInput {
 /// A text that cannot be run, with its line in the output.
 private struct FailedText: Error {
   var line: ExplainFailure
-}
-
-extension Data {
-  /// JSON as one line.
-  fileprivate func onOneLine() throws -> Data {
-    let value = try JSONSerialization.jsonObject(with: self)
-    return try JSONSerialization.data(
-      withJSONObject: value, options: [.sortedKeys, .withoutEscapingSlashes]) + Data("\n".utf8)
-  }
 }
 
 /// What an earlier run has written, for `--resume`: whole lines that belong to these texts.
