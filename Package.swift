@@ -76,11 +76,15 @@ let package = Package(
 
     room("Flow", ["Attribution", "LanguageModels", "Tensors", "Results"]),
 
+    room(
+      "Circuits",
+      ["Attribution", "LanguageModels", "Tensors", "Tokenization", "Results", "StrictJSON"]),
+
     .target(
       name: "Telescope",
       dependencies: [
         "Tensors", "Checkpoints", "Tokenization", "LanguageModels", "Results", "Attribution",
-        "Flow", "Lenses", "Reports",
+        "Flow", "Lenses", "Circuits", "Reports",
       ]),
     .executableTarget(
       name: "TelescopeCLI", dependencies: ["Telescope", "StrictJSON"], swiftSettings: strict),
@@ -105,6 +109,12 @@ let package = Package(
       ]),
     tests(
       "Flow",
+      [
+        "Attribution", "LanguageModels", "Tensors", "Checkpoints", "Tokenization", "Results",
+        "StrictJSON",
+      ]),
+    tests(
+      "Circuits",
       [
         "Attribution", "LanguageModels", "Tensors", "Checkpoints", "Tokenization", "Results",
         "StrictJSON",

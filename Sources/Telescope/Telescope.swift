@@ -2,6 +2,7 @@
 
 @_exported import Attribution
 @_exported import Checkpoints
+@_exported import Circuits
 @_exported import Flow
 @_exported import LanguageModels
 @_exported import Lenses

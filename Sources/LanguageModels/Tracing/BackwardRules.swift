@@ -1,0 +1,106 @@
+// A gradient says how a number moves when a value moves a little. A relevance rule asks another question:
+// which share of the number a value makes up. It leaves every value of the forward pass as it is, bit by bit,
+// and on the way back takes each nonlinearity for a coefficient times its input, the coefficient held at what
+// the run had. With
+//
+//     RMS and layer norm    y = γ ⊙ (x − μ)/σ + β      σ held                     (`norm`)
+//     attention             u = A v                     A held                     (`pattern`)
+//     activation            f(x) = (f(x)/x) · x         f(x)/x held, closed forms  (`activation`)
+//     product of two        y = a ⊙ b                   half to each, or all to b  (`product`)
+//
+// what follows any cut of the network is affine in the cut's values, m = ⟨c, z⟩ + biases, and value times
+// coefficient sums to m up to what biases hold (RelP: Jafari and others 2025; the rules of Transluce 2025).
+
+/// What stands for the derivative of each nonlinearity on the way back.
+public struct BackwardRules: Hashable, Sendable {
+  /// How norms are passed.
+  public enum Norm: String, Sendable, CaseIterable {
+    /// By their derivative.
+    case true
+    /// With their scale held; the mean of a layer norm is still taken off.
+    case frozen
+  }
+
+  /// How attention's pattern is passed.
+  public enum Pattern: String, Sendable, CaseIterable {
+    /// By the derivative of the softmax, into queries and keys.
+    case true
+    /// Held: nothing reaches queries and keys, and values get all of Aᵀg.
+    case frozen
+  }
+
+  /// How a product of two activations is passed.
+  public enum Product: String, Sendable, CaseIterable {
+    /// By its derivative: g·b to a and g·a to b.
+    case true
+    /// Half of that to each.
+    case half
+    /// Nothing to the gate.
+    case stopGate = "stop-gate"
+  }
+
+  /// How an activation is passed.
+  public enum Activation: String, Sendable, CaseIterable {
+    /// By its derivative.
+    case true
+    /// By f(x)/x.
+    case ratio
+  }
+
+  /// Whether feed-forward networks are passed at all.
+  public enum FeedForward: String, Sendable, CaseIterable {
+    /// They are.
+    case flow
+    /// Nothing reaches what they read: only direct effects remain.
+    case stop
+  }
+
+  /// Norms, the final one and those of heads among them.
+  public var norm: Norm
+  /// Attention's pattern, and a mixture's weights of experts.
+  public var pattern: Pattern
+  /// Gate times up.
+  public var product: Product
+  /// Activations and the soft-caps of logits.
+  public var activation: Activation
+  /// Feed-forward networks.
+  public var feedForward: FeedForward
+
+  /// Gathers rules.
+  public init(
+    norm: Norm = .true, pattern: Pattern = .true, product: Product = .true,
+    activation: Activation = .true, feedForward: FeedForward = .flow
+  ) {
+    self.norm = norm
+    self.pattern = pattern
+    self.product = product
+    self.activation = activation
+    self.feedForward = feedForward
+  }
+
+  /// The derivative.
+  public static let gradient = BackwardRules()
+  /// RelP with the attention rule (Transluce 2025).
+  public static let relp = BackwardRules(
+    norm: .frozen, pattern: .frozen, product: .half, activation: .ratio)
+  /// RelP as its paper ran it: the pattern's true derivative (Jafari and others 2025).
+  public static let relpJafari = BackwardRules(
+    norm: .frozen, product: .half, activation: .ratio)
+  /// CP-LRP: queries, keys and gates are held (Ali and others 2022).
+  public static let cpLRP = BackwardRules(
+    norm: .frozen, pattern: .frozen, product: .stopGate, activation: .ratio)
+
+  /// The named sets, as commands call them.
+  public static let named: [(name: String, rules: BackwardRules)] = [
+    ("gradient", .gradient), ("relp", .relp), ("relp-jafari", .relpJafari), ("cp-lrp", .cpLRP),
+  ]
+
+  /// The name of a named set; nil for another.
+  public var name: String? { Self.named.first { $0.rules == self }?.name }
+
+  /// Whether every cut's relevances and the biases after it sum to the metric.
+  public var conserves: Bool {
+    norm == .frozen && pattern == .frozen && product != .true && activation == .ratio
+      && feedForward == .flow
+  }
+}
