@@ -4,6 +4,7 @@
 #include "parallel.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 using ct::box;
 using ct::guard;
@@ -52,6 +53,29 @@ int ct_gelu(ct_tensor x, bool tanh_approximation, ct_tensor *out) {
   return guard([&] { *out = box(at::gelu(x->value, tanh_approximation ? "tanh" : "none")); });
 }
 
+// f(x)/x, with its limit at 0.
+int ct_gelu_ratio(ct_tensor x_, bool tanh_approximation, ct_tensor *out) {
+  return guard([&] {
+    const at::Tensor &x = x_->value;
+    constexpr double root2 = 1.4142135623730950488, root2overPi = 0.79788456080286535588;
+    *out = box(
+        tanh_approximation
+            ? 0.5 * (1 + at::tanh(root2overPi * (x + 0.044715 * x * x * x)))
+            : 0.5 * at::erfc(x * (-1 / root2)));
+  });
+}
+
+int ct_relu_ratio(ct_tensor x, ct_tensor *out) {
+  return guard([&] { *out = box((x->value > 0).to(x->value.scalar_type())); });
+}
+
+int ct_tanh_ratio(ct_tensor x_, ct_tensor *out) {
+  return guard([&] {
+    const at::Tensor &x = x_->value;
+    *out = box(at::where(x == 0, at::ones_like(x), at::tanh(x) / x));
+  });
+}
+
 int ct_sum(ct_tensor x, int64_t dimension, bool keep, ct_tensor *out) {
   return guard([&] { *out = box(x->value.sum({dimension}, keep)); });
 }
@@ -76,7 +100,7 @@ namespace {
 
 // oneDNN's float32 product dispatches on what the processor can do, MKL's on who made it; on many
 // machines the first is 1.2 to 1.6 times as fast, on the others they are equal. It has no backward
-// pass, so recorded products take the ordinary way.
+// pass of its own; that of a constant weight is the same product with the weight transposed.
 at::Tensor linear_onednn(
     const at::Tensor &x, const at::Tensor &weight, const std::optional<at::Tensor> &bias) {
   using Signature = at::Tensor(
@@ -97,6 +121,30 @@ bool has_onednn_linear() {
 
 }  // namespace
 
+namespace {
+
+// x · weightᵀ + bias for a weight that wants no gradient: what goes back is g · weight.
+struct RecordedLinear : torch::autograd::Function<RecordedLinear> {
+  static at::Tensor forward(
+      torch::autograd::AutogradContext *context, const at::Tensor &x, const at::Tensor &weight,
+      const std::optional<at::Tensor> &bias) {
+    context->save_for_backward({weight});
+    context->saved_data["bias"] = bias && bias->requires_grad();
+    return linear_onednn(x.contiguous(), weight, bias);
+  }
+
+  static torch::autograd::variable_list backward(
+      torch::autograd::AutogradContext *context, torch::autograd::variable_list gradients) {
+    const at::Tensor weight = context->get_saved_variables()[0];
+    const at::Tensor g = gradients[0].contiguous();
+    at::Tensor bias;
+    if (context->saved_data["bias"].toBool()) bias = g.reshape({-1, g.size(-1)}).sum(0);
+    return {linear_onednn(g, weight.t(), std::nullopt), at::Tensor(), bias};
+  }
+};
+
+}  // namespace
+
 int ct_linear(ct_tensor x_, ct_tensor weight_, ct_tensor bias_, ct_tensor *out) {
   return guard([&] {
     const at::Tensor &x = x_->value, &weight = weight_->value;
@@ -106,17 +154,21 @@ int ct_linear(ct_tensor x_, ct_tensor weight_, ct_tensor bias_, ct_tensor *out) 
     const bool plain = x.is_cpu() && x.scalar_type() == at::kFloat &&
                        weight.scalar_type() == at::kFloat && weight.dim() == 2 &&
                        (weight.is_contiguous() || weight.t().is_contiguous()) && x.numel() > 0;
-    *out = box(
-        plain && !recorded && has_onednn_linear() ? linear_onednn(x.contiguous(), weight, bias)
-                                                  : at::linear(x, weight, bias));
+    if (!plain || !has_onednn_linear() || (recorded && weight.requires_grad()))
+      *out = box(at::linear(x, weight, bias));
+    else
+      *out = box(
+          recorded ? RecordedLinear::apply(x, weight, bias)
+                   : linear_onednn(x.contiguous(), weight, bias));
   });
 }
 
 namespace {
 
+// y = weight ⊙ x · s with s = 1/√(mean(x²) + ε); s is kept where `scales` is not null.
 template <typename T>
 void rms_norm_rows(
-    const T *x, const T *weight, T *y, int64_t rows, int64_t width, double epsilon) {
+    const T *x, const T *weight, T *y, T *scales, int64_t rows, int64_t width, double epsilon) {
   auto row = [=](int64_t r) {
     const T *from = x + r * width;
     T *to = y + r * width;
@@ -128,6 +180,7 @@ void rms_norm_rows(
     for (; i < width; ++i) sums[0] += double(from[i]) * double(from[i]);
     const double mean = (sums[0] + sums[1] + sums[2] + sums[3]) / double(width);
     const T scale = T(1.0 / std::sqrt(mean + epsilon));
+    if (scales != nullptr) scales[r] = scale;
     for (int64_t k = 0; k < width; ++k) to[k] = weight[k] * (from[k] * scale);
   };
   if (rows * width < 32768) {
@@ -137,6 +190,51 @@ void rms_norm_rows(
   }
 }
 
+at::Tensor rms_norm_fused(
+    const at::Tensor &x, const at::Tensor &weight, double epsilon, at::Tensor *scales) {
+  const at::Tensor from = x.contiguous(), scale = weight.contiguous();
+  at::Tensor to = at::empty_like(from);
+  const int64_t width = from.size(-1), rows = width == 0 ? 0 : from.numel() / width;
+  TORCH_CHECK(scale.numel() == width, "rms norm: weight of ", scale.numel(), " for ", width);
+  if (scales != nullptr) {
+    auto shape = from.sizes().vec();
+    shape.back() = 1;
+    *scales = at::empty(shape, from.options());
+  }
+  auto run = [&](auto zero) {
+    using T = decltype(zero);
+    rms_norm_rows<T>(
+        from.data_ptr<T>(), scale.data_ptr<T>(), to.data_ptr<T>(),
+        scales == nullptr ? nullptr : scales->data_ptr<T>(), rows, width, epsilon);
+  };
+  if (x.scalar_type() == at::kFloat) run(float(0));
+  else run(double(0));
+  return to;
+}
+
+// For a weight that wants no gradient, with n the width:
+//
+//     ∂/∂x ⟨g, y⟩ = s (h − x · s² ⟨h, x⟩ / n),    h = weight ⊙ g
+struct RecordedRMSNorm : torch::autograd::Function<RecordedRMSNorm> {
+  static at::Tensor forward(
+      torch::autograd::AutogradContext *context, const at::Tensor &x, const at::Tensor &weight,
+      double epsilon) {
+    at::Tensor scales;
+    const at::Tensor y = rms_norm_fused(x, weight, epsilon, &scales);
+    context->save_for_backward({x, weight, scales});
+    return y;
+  }
+
+  static torch::autograd::variable_list backward(
+      torch::autograd::AutogradContext *context, torch::autograd::variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &scale = saved[2];
+    const at::Tensor h = gradients[0] * saved[1];
+    const at::Tensor along = (h * x).sum({-1}, true) * scale * scale / double(x.size(-1));
+    return {scale * (h - x * along), at::Tensor(), at::Tensor()};
+  }
+};
+
 }  // namespace
 
 int ct_rms_norm(ct_tensor x_, ct_tensor weight_, double epsilon, ct_tensor *out) {
@@ -144,20 +242,10 @@ int ct_rms_norm(ct_tensor x_, ct_tensor weight_, double epsilon, ct_tensor *out)
     const at::Tensor &x = x_->value, &weight = weight_->value;
     const auto type = x.scalar_type();
     if (x.is_cpu() && (type == at::kFloat || type == at::kDouble) &&
-        weight.scalar_type() == type && !ct::recording(x, weight)) {
-      const at::Tensor from = x.contiguous(), scale = weight.contiguous();
-      at::Tensor to = at::empty_like(from);
-      const int64_t width = from.size(-1), rows = width == 0 ? 0 : from.numel() / width;
-      TORCH_CHECK(scale.numel() == width, "rms norm: weight of ", scale.numel(), " for ", width);
-      if (type == at::kFloat)
-        rms_norm_rows<float>(
-            from.data_ptr<float>(), scale.data_ptr<float>(), to.data_ptr<float>(),
-            rows, width, epsilon);
-      else
-        rms_norm_rows<double>(
-            from.data_ptr<double>(), scale.data_ptr<double>(),
-            to.data_ptr<double>(), rows, width, epsilon);
-      *out = box(to);
+        weight.scalar_type() == type && !ct::recording(weight)) {
+      *out = box(
+          ct::recording(x) ? RecordedRMSNorm::apply(x, weight, epsilon)
+                           : rms_norm_fused(x, weight, epsilon, nullptr));
       return;
     }
     // Low-precision states are squared in float32, as every published model does.

@@ -27,6 +27,9 @@ public protocol LanguageModel {
   /// rules that there are.
   func rule(of layer: Int) -> BlockRule?
 
+  /// What no backward rule knows, for an error: a block and what is in it; nil where each nonlinearity has one.
+  var withoutRule: (layer: Int, part: String)? { get }
+
   /// Whether keys that were computed in a text of one length are right in one of the other: rotary
   /// positions may go by the length of the text.
   func keepsKeys(from length: Int, to other: Int) -> Bool
@@ -92,6 +95,9 @@ public struct ModelShape: Sendable, Equatable {
 extension LanguageModel {
   /// Most positions do not depend on what follows them.
   public func keepsKeys(from length: Int, to other: Int) -> Bool { true }
+
+  /// Rules know no model that does not say so.
+  public var withoutRule: (layer: Int, part: String)? { (0, "blocks of a kind of its own") }
 
   /// No rule.
   public func rule(of layer: Int) -> BlockRule? { nil }

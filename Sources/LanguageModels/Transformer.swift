@@ -46,6 +46,13 @@ public struct Transformer: BlockwiseModel {
     length == other || blocks.allSatisfy { $0.rotary?.agrees(length, other) ?? true }
   }
 
+  /// The first block that has something without a rule.
+  public var withoutRule: (layer: Int, part: String)? {
+    blocks.indices.lazy.compactMap { layer in
+      blocks[layer].withoutRule.map { (layer, $0) }
+    }.first
+  }
+
   /// The rule of the block, where there is one.
   public func rule(of layer: Int) -> BlockRule? { blocks[layer].rule }
 

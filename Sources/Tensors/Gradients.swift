@@ -20,6 +20,14 @@ extension Tensor {
   /// The same values, cut from the graph.
   public var detached: Tensor { Tensor { ct_detach(handle, $0) } }
 
+  /// Whether operations on it are recorded now.
+  package var isRecorded: Bool { ct_is_recorded(handle) }
+
+  /// These values, bit by bit, with the gradient of another tensor of the same shape.
+  package func carryingGradient(of carrier: Tensor) -> Tensor {
+    Tensor { ct_carry(handle, carrier.handle, $0) }
+  }
+
   /// ∂(Σ self)/∂inputs by automatic differentiation.
   ///
   /// - Parameter inputs: leaves or values on the way to `self`; an input it does not depend on

@@ -59,6 +59,17 @@ extension Tensor {
     Tensor { ct_gelu(handle, tanhApproximation, $0) }
   }
 
+  /// max(x, 0)/x: 1 above 0, else 0.
+  package var reluRatio: Tensor { Tensor { ct_relu_ratio(handle, $0) } }
+
+  /// gelu(x)/x: Φ(x), or what the tanh approximation has for it.
+  package func geluRatio(tanhApproximation: Bool) -> Tensor {
+    Tensor { ct_gelu_ratio(handle, tanhApproximation, $0) }
+  }
+
+  /// tanh(x)/x, 1 at 0.
+  package var tanhRatio: Tensor { Tensor { ct_tanh_ratio(handle, $0) } }
+
   /// The selective scan of a state-space model (Gu and Dao 2023), for x [batch, position, channel].
   ///
   ///     h_t = exp(decay · step_t) h_{t−1} + step_t x_t input_t;   y_t = output_t · h_t + skip · x_t

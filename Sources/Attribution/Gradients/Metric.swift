@@ -1,5 +1,5 @@
 public import LanguageModels
-internal import Tensors
+public import Tensors
 
 // m is a function of one position's logits. Only the row that is asked for passes through the final norm, and of
 // logits only those that m needs are formed: one or two rows of U for a logit or a difference.
@@ -40,4 +40,56 @@ public struct Metric: Sendable, Equatable {
 
   /// The name in results: `logit`, `logit-diff`, `prob`.
   public var name: String { kind.rawValue + (versus.isEmpty ? "" : "-diff") }
+
+  /// The metric of some sequences of the batch.
+  public func rows(_ rows: Range<Int>) -> Metric {
+    var some = self
+    if tokens.count > 1 { some.tokens = Array(tokens[rows]) }
+    if versus.count > 1 { some.versus = Array(versus[rows]) }
+    return some
+  }
+
+  /// The metric of each sequence repeated: `[a, b]` becomes `[a, a, b, b]`.
+  func repeating(_ times: Int) -> Metric {
+    var more = self
+    if tokens.count > 1 { more.tokens = tokens.flatMap { Array(repeating: $0, count: times) } }
+    if versus.count > 1 { more.versus = versus.flatMap { Array(repeating: $0, count: times) } }
+    return more
+  }
+
+  /// m of what the blocks leave, [batch, position, width]: [batch].
+  ///
+  /// - Complexity: one row of the head for each sequence: of a logit one or two products of width, otherwise the
+  ///   vocabulary's.
+  public func callAsFunction(
+    _ residual: Tensor, in model: any LanguageModel, pass: Pass = .plain
+  ) -> Tensor {
+    let batch = residual.size(0)
+    let last = residual.slice(position..<position + 1, along: 1)
+    let asked = Array(Set(tokens + versus)).sorted()
+    let head = kind == .logit ? model.unembedding.restricted(to: asked) : model.unembedding
+    var logits = head.logits(last, pass: pass).reshaped([batch, -1])
+    switch kind {
+    case .logit: break
+    case .probability: logits = logits.softmax(along: -1)
+    case .logProbability: logits = logits.logSoftmax(along: -1)
+    }
+    // Which column is whose token's.
+    func weights() -> Tensor {
+      let columns = logits.size(1)
+      var numbers = [Double](repeating: 0, count: batch * columns)
+      func add(_ tokens: [Int], _ sign: Double) {
+        guard !tokens.isEmpty else { return }
+        for row in 0..<batch {
+          let token = tokens[tokens.count == 1 ? 0 : row]
+          let column = kind == .logit ? asked.firstIndex(of: token) ?? 0 : token
+          numbers[row * columns + column] += sign
+        }
+      }
+      add(tokens, 1)
+      add(versus, -1)
+      return Tensor(numbers, [batch, columns], logits.type, on: logits.device)
+    }
+    return (logits * weights()).sum(along: -1)
+  }
 }

@@ -98,6 +98,10 @@ int ct_rsqrt(ct_tensor x, ct_tensor *out);
 int ct_silu(ct_tensor x, ct_tensor *out);
 int ct_relu(ct_tensor x, ct_tensor *out);
 int ct_gelu(ct_tensor x, bool tanh_approximation, ct_tensor *out);
+// relu(x)/x (0 at 0), gelu(x)/x and tanh(x)/x, with their limits at 0.
+int ct_relu_ratio(ct_tensor x, ct_tensor *out);
+int ct_gelu_ratio(ct_tensor x, bool tanh_approximation, ct_tensor *out);
+int ct_tanh_ratio(ct_tensor x, ct_tensor *out);
 int ct_sigmoid(ct_tensor x, ct_tensor *out);
 // log(1 + exp(x)).
 int ct_softplus(ct_tensor x, ct_tensor *out);
@@ -139,6 +143,10 @@ int ct_selective_scan(
 bool ct_set_recording(bool on);
 int ct_require_gradient(ct_tensor x);
 int ct_detach(ct_tensor x, ct_tensor *out);
+// Whether operations on it are recorded now.
+bool ct_is_recorded(ct_tensor x);
+// The values of one tensor with the gradient of another of its shape.
+int ct_carry(ct_tensor value, ct_tensor carrier, ct_tensor *out);
 // ∂(Σ output)/∂inputs; an input the output does not depend on gets zeros.
 int ct_gradient(ct_tensor output, const ct_tensor *inputs, int count, ct_tensor *out);
 

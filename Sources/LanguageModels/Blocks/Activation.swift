@@ -35,4 +35,23 @@ public enum Activation: String, Sendable, CaseIterable {
     case .tanh: x.tanh
     }
   }
+
+  /// The same under the rules of a pass: by its derivative, or as f(x)/x times x with the ratio held.
+  func callAsFunction(_ x: Tensor, _ rules: BackwardRules) -> Tensor {
+    // The derivative of max(x, 0) is its ratio.
+    guard rules.activation == .ratio, self != .relu, x.isRecorded else { return self(x) }
+    let held = x.detached
+    return self(held).carryingGradient(of: x * ratio(held))
+  }
+
+  /// f(x)/x, with its limit at 0.
+  package func ratio(_ x: Tensor) -> Tensor {
+    switch self {
+    case .silu: x.sigmoid
+    case .relu: x.reluRatio
+    case .gelu: x.geluRatio(tanhApproximation: false)
+    case .geluTanh: x.geluRatio(tanhApproximation: true)
+    case .tanh: x.tanhRatio
+    }
+  }
 }

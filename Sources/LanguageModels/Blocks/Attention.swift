@@ -34,11 +34,12 @@ package struct Attention: AttentionBranch {
     let count = x.size(1)
 
     // [batch, position, heads + 2 · keyValueHeads, headWidth]
-    let mixed = input(x).reshaped([batch, count, heads + 2 * keyValueHeads, headWidth])
-    let (queries, keys) = turned(mixed, positions)
+    let mixed = input(x, layer, pass)
+      .reshaped([batch, count, heads + 2 * keyValueHeads, headWidth])
+    let (queries, keys) = turned(mixed, positions, layer, pass)
     // [batch, heads, position, headWidth], keys and values with fewer heads
-    let query = pass(.attention(layer, .query), queries.transposed(1, 2))
-    let newKey = pass(.attention(layer, .key), keys.transposed(1, 2))
+    let query = pass.rules.pattern(pass(.attention(layer, .query), queries.transposed(1, 2)))
+    let newKey = pass.rules.pattern(pass(.attention(layer, .key), keys.transposed(1, 2)))
     let newValue = pass(
       .attention(layer, .value),
       mixed.slice(heads + keyValueHeads..<heads + 2 * keyValueHeads, along: 2).transposed(1, 2))
@@ -51,7 +52,7 @@ package struct Attention: AttentionBranch {
       let keys = group == 1 ? key : key.repeatingEach(group, along: 1)
       let values = group == 1 ? value : value.repeatingEach(group, along: 1)
       var scores = query.matmul(keys.transposed(2, 3)) * scoreScale
-      if let softCap { scores = (scores * (1 / softCap)).tanh * softCap }
+      if let softCap { scores = pass.rules.softCapped(scores, softCap) }
       if let bias { scores = scores + positions.bias(bias) }
       scores = scores + positions.mask(window: window)
       let pattern = pass(.attention(layer, .pattern), scores.softmax(along: -1))
@@ -81,7 +82,7 @@ package struct Attention: AttentionBranch {
 
   /// Queries and keys, normalised and rotated: together where one step serves both.
   private func turned(
-    _ mixed: Tensor, _ positions: Positions
+    _ mixed: Tensor, _ positions: Positions, _ layer: Int, _ pass: Pass
   ) -> (queries: Tensor, keys: Tensor) {
     let ends = heads + keyValueHeads
     func rotated(_ x: Tensor) -> Tensor {
@@ -91,8 +92,8 @@ package struct Attention: AttentionBranch {
     }
     if let headNorms {
       return (
-        rotated(headNorms.query(mixed.slice(0..<heads, along: 2))),
-        rotated(headNorms.key(mixed.slice(heads..<ends, along: 2)))
+        rotated(headNorms.query(mixed.slice(0..<heads, along: 2), layer, pass)),
+        rotated(headNorms.key(mixed.slice(heads..<ends, along: 2), layer, pass))
       )
     }
     let both = rotated(mixed.slice(0..<ends, along: 2))
@@ -135,12 +136,13 @@ package struct HeadNorm {
   package var scale: Tensor?
 
   /// Normalises [batch, position, heads, headWidth].
-  func callAsFunction(_ x: Tensor) -> Tensor {
+  func callAsFunction(_ x: Tensor, _ layer: Int?, _ pass: Pass) -> Tensor {
     let normed: Tensor
     switch span {
-    case .head: normed = norm(x)
+    case .head: normed = norm(x, layer, pass)
     case .all:
-      normed = norm(x.reshaped([x.size(0), x.size(1), x.size(2) * x.size(3)])).reshaped(x.shape)
+      let joined = x.reshaped([x.size(0), x.size(1), x.size(2) * x.size(3)])
+      normed = norm(joined, layer, pass).reshaped(x.shape)
     }
     return scale.map { normed * $0 } ?? normed
   }

@@ -23,6 +23,9 @@ package protocol Block {
   /// What it is, for people.
   var facts: BlockFacts { get }
 
+  /// What in it no backward rule knows, for an error; nil where each nonlinearity has one.
+  var withoutRule: String? { get }
+
   /// The block in two, cut at the heads' mixes; nil where it has none, or more than attention carries between
   /// tokens.
   func halves(at layer: Int, _ positions: Positions) -> BlockHalves?
@@ -55,8 +58,8 @@ extension AttentionBranch {
 
   /// What the heads' mixes, joined, [batch, position, heads · headWidth], add to the residual stream.
   func added(by joined: Tensor, _ layer: Int, _ pass: Pass) -> Tensor {
-    let branch = output(joined)
-    return pass(.attention(layer, .output), outputNorm?(branch) ?? branch)
+    let branch = output(joined, layer, pass)
+    return pass(.attention(layer, .output), outputNorm?(branch, layer, pass) ?? branch)
   }
 }
 

@@ -24,13 +24,15 @@ package struct ConvolvedBlock: Block {
     within.sites.subtract([.residual(layer, .before), .residual(layer, .after)])
     let before = pass(.residual(layer, .before), x)
     let made = block(before, layer, positions, cache, within)
+    let convolved = convolution(neighbours(before), layer, pass)
     return pass(
-      .residual(layer, .after), norm(made + activation(convolution(neighbours(before)))))
+      .residual(layer, .after), norm(made + activation(convolved, pass.rules), layer, pass))
   }
 
   package func sites(at layer: Int) -> Set<Site> { block.sites(at: layer) }
 
   package var rule: BlockRule? { nil }
+  package var withoutRule: String? { block.withoutRule }
 
   /// Each position's neighbours, zero outside the text: [batch, position, reach · width].
   private func neighbours(_ x: Tensor) -> Tensor {

@@ -46,13 +46,13 @@ package struct DisentangledAttention: AttentionBranch {
     let batch = x.size(0)
     let count = x.size(1)
     // [batch, position, 3 · heads, headWidth]
-    let mixed = input(x).reshaped([batch, count, 3 * heads, headWidth])
+    let mixed = input(x, layer, pass).reshaped([batch, count, 3 * heads, headWidth])
     func part(_ number: Int) -> Tensor {
       mixed.slice(number * heads..<(number + 1) * heads, along: 2).transposed(1, 2)
     }
     // [batch, heads, position, headWidth]
-    let query = pass(.attention(layer, .query), part(0))
-    let key = pass(.attention(layer, .key), part(1))
+    let query = pass.rules.pattern(pass(.attention(layer, .query), part(0)))
+    let key = pass.rules.pattern(pass(.attention(layer, .key), part(1)))
     let value = pass(.attention(layer, .value), part(2))
     let added = relativeScores(query, key)
 

@@ -25,17 +25,18 @@ package struct FeedForward: FeedForwardBranch {
   }
 
   package func callAsFunction(_ x: Tensor, _ layer: Int, _ pass: Pass) -> Tensor {
+    let x = pass.rules.feedForward(x)
     let neurons: Tensor
     switch input {
     case .plain(let up):
-      neurons = activation(pass(.feedForward(layer, .up), up(x)))
+      neurons = activation(pass(.feedForward(layer, .up), up(x, layer, pass)), pass.rules)
     case .gated(let both):
-      let mixed = both(x)
+      let mixed = both(x, layer, pass)
       let gate = pass(.feedForward(layer, .gate), mixed.slice(0..<hidden, along: -1))
       let up = pass(.feedForward(layer, .up), mixed.slice(hidden..<2 * hidden, along: -1))
-      neurons = activation(gate) * up
+      neurons = pass.rules.product(gate: activation(gate, pass.rules), up: up)
     }
-    let added = output(pass(.feedForward(layer, .hidden), neurons))
-    return pass(.feedForward(layer, .output), outputNorm?(added) ?? added)
+    let added = output(pass(.feedForward(layer, .hidden), neurons), layer, pass)
+    return pass(.feedForward(layer, .output), outputNorm?(added, layer, pass) ?? added)
   }
 }

@@ -14,8 +14,17 @@ public struct Linear {
   }
 
   /// Applies the map to the last dimension, in the type of what it is applied to.
-  public func callAsFunction(_ x: Tensor) -> Tensor {
-    guard x.type != weight.type else { return x.linear(weight, bias: bias) }
-    return x.linear(weight.to(x.type), bias: bias?.to(x.type))
+  public func callAsFunction(_ x: Tensor) -> Tensor { applied(to: x, biasShare: nil) }
+
+  /// The same in a block (nil: in the head), with the share of its bias that the pass asks for.
+  func callAsFunction(_ x: Tensor, _ layer: Int?, _ pass: Pass) -> Tensor {
+    applied(to: x, biasShare: pass.biasShare(of: layer))
+  }
+
+  private func applied(to x: Tensor, biasShare: Tensor?) -> Tensor {
+    let isOwn = x.type == weight.type
+    var bias = isOwn ? bias : bias?.to(x.type)
+    if let share = biasShare { bias = bias.map { $0 * share } }
+    return x.linear(isOwn ? weight : weight.to(x.type), bias: bias)
   }
 }

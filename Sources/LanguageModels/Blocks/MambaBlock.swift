@@ -23,4 +23,5 @@ package struct MambaBlock: Block {
   }
 
   package var rule: BlockRule? { .mixer }
+  package var withoutRule: String? { "a selective state space" }
 }

@@ -38,12 +38,15 @@ package struct MixtureOfExperts: FeedForwardBranch {
 
   package func callAsFunction(_ x: Tensor, _ layer: Int, _ pass: Pass) -> Tensor {
     let (batch, count, width) = (x.size(0), x.size(1), x.size(2))
+    let rules = pass.rules
+    let x = rules.feedForward(x)
     let tokens = x.reshaped([batch * count, width])
-    let logits = pass(.feedForward(layer, .router), router(x))
+    let logits = rules.pattern(pass(.feedForward(layer, .router), router(x, layer, pass)))
     let choice = choose(logits.reshaped([batch * count, experts.count]))
-    let said = ask(tokens, choice, layer) * choice.weights
+    let said = ask(tokens, choice, layer, pass.unseen) * choice.weights
     let always = shared.map {
-      $0.expert(tokens, layer, .plain) * $0.gate(tokens).sigmoid
+      $0.expert(tokens, layer, pass.unseen)
+        * rules.pattern($0.gate(tokens, layer, pass).sigmoid)
     }
 
     let sum: Tensor
@@ -56,7 +59,7 @@ package struct MixtureOfExperts: FeedForwardBranch {
       let routed = said.reshaped([batch * count, chosen, width]).sum(along: 1)
       sum = (always.map { routed + $0 } ?? routed).reshaped([batch, count, width])
     }
-    return pass(.feedForward(layer, .output), outputNorm?(sum) ?? sum)
+    return pass(.feedForward(layer, .output), outputNorm?(sum, layer, pass) ?? sum)
   }
 
   /// Which experts each token uses.
@@ -94,14 +97,14 @@ package struct MixtureOfExperts: FeedForwardBranch {
   }
 
   /// What each token's experts say, in the order of the choice: [token · k, width].
-  private func ask(_ tokens: Tensor, _ choice: Choice, _ layer: Int) -> Tensor {
+  private func ask(_ tokens: Tensor, _ choice: Choice, _ layer: Int, _ pass: Pass) -> Tensor {
     var groups = [[Int]](repeating: [], count: experts.count)
     for (place, expert) in choice.experts.enumerated() { groups[expert].append(place) }
     var places = [Int](repeating: 0, count: choice.experts.count)
     for (joined, place) in groups.joined().enumerated() { places[place] = joined }
     let answers = zip(experts, groups).compactMap { expert, group -> Tensor? in
       group.isEmpty
-        ? nil : expert(tokens.selecting(group.map { $0 / chosen }, along: 0), layer, .plain)
+        ? nil : expert(tokens.selecting(group.map { $0 / chosen }, along: 0), layer, pass)
     }
     guard !answers.isEmpty else { return tokens }
     return Tensor.concatenating(answers, along: 0).selecting(places, along: 0)

@@ -39,4 +39,23 @@ public struct Norm {
       x.layerNorm(weight, bias: isOwn ? bias : bias?.to(x.type), epsilon: epsilon)
     }
   }
+
+  /// The same in a block (nil: in the head), under the rules of a pass.
+  ///
+  /// With its scale held, a norm is γ ⊙ (x − mean)/σ + β with 1/σ a constant; the mean, which only layer norms
+  /// take off, is linear in x.
+  func callAsFunction(_ x: Tensor, _ layer: Int?, _ pass: Pass) -> Tensor {
+    let bias = self.bias?.to(x.type)
+    guard pass.rules.norm == .frozen, x.isRecorded else {
+      guard let bias, let share = pass.biasShare(of: layer) else { return self(x) }
+      return x.layerNorm(weight.to(x.type), bias: bias * share, epsilon: epsilon)
+    }
+    let centred = kind == .rms ? x : x - x.mean(along: -1, keepingDimension: true)
+    let held = centred.detached
+    let scale = ((held * held).mean(along: -1, keepingDimension: true) + epsilon)
+      .reciprocalSquareRoot
+    var carrier = centred * (scale * weight.to(x.type))
+    if let bias { carrier = carrier + (pass.biasShare(of: layer).map { bias * $0 } ?? bias) }
+    return self(x.detached).carryingGradient(of: carrier)
+  }
 }

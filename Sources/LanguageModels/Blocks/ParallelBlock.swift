@@ -17,9 +17,9 @@ package struct ParallelBlock: Block {
     _ x: Tensor, _ layer: Int, _ positions: Positions, _ cache: KeyValueCache?, _ pass: Pass
   ) -> Tensor {
     let before = pass(.residual(layer, .before), x)
-    let seen = attentionNorm(before)
+    let seen = attentionNorm(before, layer, pass)
     let attended = attention(seen, layer, positions, cache, pass)
-    let fed = feedForward(feedForwardNorm?(before) ?? seen, layer, pass)
+    let fed = feedForward(feedForwardNorm?(before, layer, pass) ?? seen, layer, pass)
     return pass(.residual(layer, .after), before + attended + fed)
   }
 
@@ -35,5 +35,6 @@ package struct ParallelBlock: Block {
   }
 
   package var rule: BlockRule? { BlockRule(attention, feedForward) }
+  package var withoutRule: String? { nil }
   package var rotary: RotaryEmbedding? { attention.rotary }
 }

@@ -20,11 +20,14 @@ package struct PostNormBlock: Block {
     return fed(
       pass(
         .residual(layer, .middle),
-        attentionNorm(before + attention(before, layer, positions, cache, pass))), layer, pass)
+        attentionNorm(
+          before + attention(before, layer, positions, cache, pass), layer, pass)), layer, pass)
   }
 
   private func fed(_ middle: Tensor, _ layer: Int, _ pass: Pass) -> Tensor {
-    pass(.residual(layer, .after), feedForwardNorm(middle + feedForward(middle, layer, pass)))
+    pass(
+      .residual(layer, .after),
+      feedForwardNorm(middle + feedForward(middle, layer, pass), layer, pass))
   }
 
   package func halves(at layer: Int, _ positions: Positions) -> BlockHalves? {
@@ -43,5 +46,6 @@ package struct PostNormBlock: Block {
       attention, feedForward,
       norms: PostNorms(attention: attentionNorm, feedForward: feedForwardNorm))
   }
+  package var withoutRule: String? { nil }
   package var rotary: RotaryEmbedding? { attention.rotary }
 }

@@ -18,7 +18,7 @@ package struct PreNormBlock: Block {
     _ x: Tensor, _ layer: Int, _ positions: Positions, _ cache: KeyValueCache?, _ pass: Pass
   ) -> Tensor {
     let before = pass(.residual(layer, .before), x)
-    let seen = attentionNorm?(before) ?? before
+    let seen = attentionNorm?(before, layer, pass) ?? before
     return fed(
       pass(.residual(layer, .middle), before + attention(seen, layer, positions, cache, pass)),
       layer, pass)
@@ -27,7 +27,7 @@ package struct PreNormBlock: Block {
   private func fed(_ middle: Tensor, _ layer: Int, _ pass: Pass) -> Tensor {
     pass(
       .residual(layer, .after),
-      middle + feedForward(feedForwardNorm?(middle) ?? middle, layer, pass))
+      middle + feedForward(feedForwardNorm?(middle, layer, pass) ?? middle, layer, pass))
   }
 
   package func halves(at layer: Int, _ positions: Positions) -> BlockHalves? {
@@ -41,5 +41,6 @@ package struct PreNormBlock: Block {
   }
 
   package var rule: BlockRule? { BlockRule(attention, feedForward) }
+  package var withoutRule: String? { nil }
   package var rotary: RotaryEmbedding? { attention.rotary }
 }

@@ -29,14 +29,23 @@ public struct Unembedding {
 
   /// The model's own logits, the ordinary way: [batch, position, vocabulary].
   public func logits(_ residual: Tensor, pass: Pass = .plain) -> Tensor {
-    let normed = pass(.finalNorm, self.normed(residual))
-    let linear = normed.linear(weight, bias: bias)
-    let capped = softCap.map { (linear * (1 / $0)).tanh * $0 } ?? linear
-    return pass(.logits, capped)
+    let normed = pass(.finalNorm, self.normed(residual, pass: pass))
+    let linear = Linear(weight: weight, bias: bias)(normed, nil, pass)
+    return pass(.logits, softCap.map { pass.rules.softCapped(linear, $0) } ?? linear)
   }
 
   /// What the matrix U receives, N(φ(h)): [batch, position, width].
-  public func normed(_ residual: Tensor) -> Tensor { norm(transform?(residual) ?? residual) }
+  public func normed(_ residual: Tensor, pass: Pass = .plain) -> Tensor {
+    norm(transform?(residual, pass: pass) ?? residual, nil, pass)
+  }
+
+  /// The readout of some tokens of the vocabulary alone.
+  public func restricted(to tokens: [Int]) -> Unembedding {
+    var some = self
+    some.weight = weight.selecting(tokens, along: 0)
+    some.bias = bias?.selecting(tokens, along: 0)
+    return some
+  }
 }
 
 /// What a masked-language-model head does before its norm: φ(h) = a(W·N′(h) + b).
@@ -56,5 +65,7 @@ public struct HeadTransform {
   }
 
   /// φ(h): [..., width].
-  public func callAsFunction(_ x: Tensor) -> Tensor { activation(dense(norm?(x) ?? x)) }
+  public func callAsFunction(_ x: Tensor, pass: Pass = .plain) -> Tensor {
+    activation(dense(norm?(x, nil, pass) ?? x, nil, pass), pass.rules)
+  }
 }

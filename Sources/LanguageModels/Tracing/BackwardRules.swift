@@ -14,25 +14,25 @@
 /// What stands for the derivative of each nonlinearity on the way back.
 public struct BackwardRules: Hashable, Sendable {
   /// How norms are passed.
-  public enum Norm: String, Sendable, CaseIterable {
+  public enum NormRule: String, Sendable, CaseIterable {
     /// By their derivative.
-    case true
+    case exact = "true"
     /// With their scale held; the mean of a layer norm is still taken off.
     case frozen
   }
 
   /// How attention's pattern is passed.
-  public enum Pattern: String, Sendable, CaseIterable {
+  public enum PatternRule: String, Sendable, CaseIterable {
     /// By the derivative of the softmax, into queries and keys.
-    case true
+    case exact = "true"
     /// Held: nothing reaches queries and keys, and values get all of Aᵀg.
     case frozen
   }
 
   /// How a product of two activations is passed.
-  public enum Product: String, Sendable, CaseIterable {
+  public enum ProductRule: String, Sendable, CaseIterable {
     /// By its derivative: g·b to a and g·a to b.
-    case true
+    case exact = "true"
     /// Half of that to each.
     case half
     /// Nothing to the gate.
@@ -40,15 +40,15 @@ public struct BackwardRules: Hashable, Sendable {
   }
 
   /// How an activation is passed.
-  public enum Activation: String, Sendable, CaseIterable {
+  public enum ActivationRule: String, Sendable, CaseIterable {
     /// By its derivative.
-    case true
+    case exact = "true"
     /// By f(x)/x.
     case ratio
   }
 
   /// Whether feed-forward networks are passed at all.
-  public enum FeedForward: String, Sendable, CaseIterable {
+  public enum FeedForwardRule: String, Sendable, CaseIterable {
     /// They are.
     case flow
     /// Nothing reaches what they read: only direct effects remain.
@@ -56,20 +56,20 @@ public struct BackwardRules: Hashable, Sendable {
   }
 
   /// Norms, the final one and those of heads among them.
-  public var norm: Norm
+  public var norm: NormRule
   /// Attention's pattern, and a mixture's weights of experts.
-  public var pattern: Pattern
+  public var pattern: PatternRule
   /// Gate times up.
-  public var product: Product
+  public var product: ProductRule
   /// Activations and the soft-caps of logits.
-  public var activation: Activation
+  public var activation: ActivationRule
   /// Feed-forward networks.
-  public var feedForward: FeedForward
+  public var feedForward: FeedForwardRule
 
   /// Gathers rules.
   public init(
-    norm: Norm = .true, pattern: Pattern = .true, product: Product = .true,
-    activation: Activation = .true, feedForward: FeedForward = .flow
+    norm: NormRule = .exact, pattern: PatternRule = .exact, product: ProductRule = .exact,
+    activation: ActivationRule = .exact, feedForward: FeedForwardRule = .flow
   ) {
     self.norm = norm
     self.pattern = pattern
@@ -100,7 +100,7 @@ public struct BackwardRules: Hashable, Sendable {
 
   /// Whether every cut's relevances and the biases after it sum to the metric.
   public var conserves: Bool {
-    norm == .frozen && pattern == .frozen && product != .true && activation == .ratio
+    norm == .frozen && pattern == .frozen && product != .exact && activation == .ratio
       && feedForward == .flow
   }
 }

@@ -62,8 +62,11 @@ extension LanguageModel {
       throw ModelError.lengthChangesKeys(from: held, to: past + ids[0].count)
     }
     try check(sites.union(pass.sites))
+    try check(pass.rules)
     var activations = Activations()
-    let observed = Pass(sites: sites.union(pass.sites)) { site, value in
+    var observed = pass
+    observed.sites.formUnion(sites)
+    observed.visit = { site, value in
       let next = pass(site, value)
       if sites.contains(site) { activations[site] = next }
       return next
@@ -124,6 +127,15 @@ extension LanguageModel {
     if length > shape.contextLength {
       throw ModelError.tooLong(length, context: shape.contextLength)
     }
+  }
+
+  /// Refuses rules for a model that has something they do not know.
+  package func check(_ rules: BackwardRules) throws {
+    guard rules != .gradient, let gap = withoutRule else { return }
+    throw ModelError(
+      .usage,
+      "Layer \(gap.layer) of \(shape.architecture) has \(gap.part), which no relevance rule knows; use the "
+        + "gradient itself (--rules gradient).")
   }
 
   private func check(_ wanted: Set<Site>) throws {
