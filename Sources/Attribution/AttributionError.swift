@@ -45,6 +45,13 @@ public struct AttributionError: Error, Sendable, CustomStringConvertible {
     )
   }
 
+  static var metricNotFinite: AttributionError {
+    AttributionError(
+      .notFinite,
+      "The metric is not a finite number at an end of the path; try --dtype float32 or float64, or another "
+        + "baseline.")
+  }
+
   static var nothingToExplain: AttributionError {
     AttributionError(
       .usage,

@@ -1,6 +1,7 @@
 public import Attribution
 public import LanguageModels
-public import Results
+internal import Results
+internal import Tensors
 
 /// How the units of a circuit are scored.
 public enum NodeScoring: Sendable, Equatable {
@@ -19,12 +20,90 @@ public enum NodeScoring: Sendable, Equatable {
   case exact
   /// Numbers that know nothing.
   case random(seed: Int)
+
+  /// The method that computes it; nil for what is no gradient.
+  public var method: (any GradientMethod)? {
+    switch self {
+    case .relp(let rules, let paired): RelevancePropagation(rules, at: paired ?? .clean)
+    case .attributionPatching(let point): AttributionPatching(at: point)
+    case .activations(let steps): ActivationIG(.gaussLegendre(steps))
+    case .conductance(let steps): Conductance(.trapezoid(steps))
+    case .pathAverage(let steps): IntegratedGradients(.midpoint(steps))
+    case .exact, .random: nil
+    }
+  }
+
+  /// Whether values are compared with a patch's, where prompts have one; RelP does so when asked.
+  public var isPaired: Bool {
+    switch self {
+    case .relp(_, let paired): paired != nil
+    case .random: false
+    default: true
+    }
+  }
+
+  /// Scores of all units of a kind, the mean over prompts of one length.
+  ///
+  /// - Parameters:
+  ///   - kind: which units.
+  ///   - pairs: prompts of one length; all with a patch, or the patches are not used.
+  ///   - model: the model.
+  ///   - promptsAtOnce: how many run together.
+  ///   - progress: told the share done.
+  /// - Returns: one score for each unit at each position.
+  /// - Throws: `ModelError` or `AttributionError` for prompts of several lengths, and for units or rules that the
+  ///   model does not have; `EngineError` when memory runs out.
+  /// - Complexity: for each prompt what the method takes; exact patching one pass for each unit.
+  public func scores(
+    of kind: UnitKind, pairs: [PromptPair], in model: any LanguageModel, promptsAtOnce: Int = 10,
+    progress: (Double) -> Void = { _ in }
+  ) throws -> UnitScores {
+    guard let method else {
+      preconditionFailure("\(self) is no gradient method")
+    }
+    let shape = model.shape
+    let sites = (0..<shape.layers).map { kind.site($0) }
+    guard sites.allSatisfy(model.sites.contains) else {
+      throw AttributionError(
+        .usage,
+        "\(shape.architecture) has layers without \(kind.rawValue) units, so they cannot be scored; choose "
+          + "other units with --unit.")
+    }
+    let units = kind.count(in: shape)
+    var sums = [Tensor?](repeating: nil, count: sites.count)
+    var passes = PassCount(forward: 0, backward: 0)
+    for start in stride(from: 0, to: pairs.count, by: promptsAtOnce) {
+      let some = Array(pairs[start..<min(pairs.count, start + promptsAtOnce)])
+      let patches = some.compactMap(\.patch)
+      let isPaired = isPaired && patches.count == some.count
+      let setting = try GradientSetting(
+        some.map(\.clean), PromptPair.metric(of: some), from: isPaired ? .contrast(patches) : .zero,
+        in: model)
+      let found = try method.scores(of: sites, in: setting) {
+        progress((Double(start) + $0 * Double(some.count)) / Double(pairs.count))
+      }
+      passes = found.passes
+      for (index, site) in sites.enumerated() {
+        guard var value = found.values[site] else { continue }
+        // Of a head one number.
+        if kind == .head { value = value.sum(along: -1) }
+        let sum = value.to(.float32).reshaped([some.count, -1]).sum(along: 0)
+        sums[index] = sums[index].map { $0 + sum } ?? sum
+      }
+    }
+    let count = Double(pairs.count)
+    return UnitScores(
+      kind: kind, values: try sums.map { try $0.map { try ($0 * (1 / count)).floats() } ?? [] },
+      units: units, passes: passes)
+  }
 }
 
-/// The run at which a gradient is taken.
-public enum LinearisationPoint: String, Sendable, CaseIterable {
-  /// The text.
-  case clean
-  /// The other text.
-  case patch
+extension PromptPair {
+  /// z(answer) − z(versus) at the last position, or z(answer) where there is no other.
+  public static func metric(of pairs: [PromptPair]) -> Metric {
+    let versus = pairs.compactMap(\.versus)
+    return Metric(
+      .logit, tokens: pairs.map(\.answer), versus: versus.count == pairs.count ? versus : [],
+      position: (pairs.first?.clean.count ?? 1) - 1)
+  }
 }

@@ -1,3 +1,4 @@
+public import Attribution
 public import Results
 
 /// A score of every unit: positive supports the metric.

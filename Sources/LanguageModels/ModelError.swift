@@ -58,7 +58,7 @@ extension ModelError {
         + "run whole texts, and ask for predictions at their own positions.")
   }
 
-  static func noHead(_ name: String) -> ModelError {
+  package static func noHead(_ name: String) -> ModelError {
     ModelError(
       .usage,
       "\(name) has no language-model head, so it gives no probabilities of tokens; use a checkpoint "

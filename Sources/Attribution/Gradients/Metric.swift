@@ -49,11 +49,11 @@ public struct Metric: Sendable, Equatable {
     return some
   }
 
-  /// The metric of each sequence repeated: `[a, b]` becomes `[a, a, b, b]`.
-  func repeating(_ times: Int) -> Metric {
+  /// The metric of all sequences, so many times over: `[a, b]` becomes `[a, b, a, b]`.
+  func tiled(_ times: Int) -> Metric {
     var more = self
-    if tokens.count > 1 { more.tokens = tokens.flatMap { Array(repeating: $0, count: times) } }
-    if versus.count > 1 { more.versus = versus.flatMap { Array(repeating: $0, count: times) } }
+    if tokens.count > 1 { more.tokens = (0..<times).flatMap { _ in tokens } }
+    if versus.count > 1 { more.versus = (0..<times).flatMap { _ in versus } }
     return more
   }
 

@@ -115,6 +115,11 @@ extension LanguageModel {
     return runs.compactMap { $0 }
   }
 
+  /// Checks that texts of one length can run.
+  ///
+  /// - Throws: `ModelError` for no text, lengths that differ, and ids or a length that the model does not have.
+  package func checkTexts(_ ids: [[Int]]) throws { try check(ids, after: 0) }
+
   func check(_ ids: [[Int]], after past: Int) throws {
     guard let first = ids.first, !first.isEmpty else { throw ModelError.emptyPrompt }
     guard ids.allSatisfy({ $0.count == first.count }) else {
