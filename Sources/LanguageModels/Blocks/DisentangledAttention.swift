@@ -56,14 +56,24 @@ package struct DisentangledAttention: AttentionBranch {
     let value = pass(.attention(layer, .value), part(2))
     let added = relativeScores(query, key)
 
-    let mixture: Tensor
-    if pass.wants(.attention(layer, .pattern)) {
+    func fused(_ query: Tensor, _ key: Tensor, _ value: Tensor, _ added: Tensor?) -> Tensor {
+      Tensor.attention(
+        query: query, key: key, value: value, mask: added, causal: false, scale: scale)
+    }
+    func explicit() -> Tensor {
       let content = query.matmul(key.transposed(2, 3)) * scale
       let scores = added.map { content + $0 } ?? content
-      mixture = pass(.attention(layer, .pattern), scores.softmax(along: -1)).matmul(value)
+      return pass(.attention(layer, .pattern), scores.softmax(along: -1)).matmul(value)
+    }
+    let mixture: Tensor
+    if pass.wants(.attention(layer, .pattern)) {
+      mixture = explicit()
+    } else if let added, added.isRecorded {
+      // Fused attention does not pass gradients to what is added; its values stay what they are without them.
+      mixture = fused(query.detached, key.detached, value.detached, added.detached)
+        .carryingGradient(of: explicit())
     } else {
-      mixture = Tensor.attention(
-        query: query, key: key, value: value, mask: added, causal: false, scale: scale)
+      mixture = fused(query, key, value, added)
     }
     // [batch, position, heads, headWidth]
     let perHead = pass(.attention(layer, .heads), mixture.transposed(1, 2))
