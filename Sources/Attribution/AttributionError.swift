@@ -52,6 +52,13 @@ public struct AttributionError: Error, Sendable, CustomStringConvertible {
         + "baseline.")
   }
 
+  static var scoresNotFinite: AttributionError {
+    AttributionError(
+      .notFinite,
+      "Gradients grow out of all bounds along the path: at a zero embedding each norm multiplies by 1/√ε. Start "
+        + "elsewhere (--contrast, --baseline mean), or hold the first token (--hold 0).")
+  }
+
   static var nothingToExplain: AttributionError {
     AttributionError(
       .usage,

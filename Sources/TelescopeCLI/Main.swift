@@ -48,6 +48,8 @@ struct Main {
       try CompareCommand.run(Array(words.dropFirst()))
     case "flow":
       try FlowCommand.run(Array(words.dropFirst()))
+    case "attribute":
+      try AttributeCommand.run(Array(words.dropFirst()))
     case "inspect":
       try InspectCommand.run(Array(words.dropFirst()))
     case "verify":
@@ -65,7 +67,7 @@ struct Main {
       throw CommandError(
         .usage,
         "Unknown command '\(word)'; the commands are: explain, aggregate, lens, dla, compare, "
-          + "flow, inspect, verify, capture, model. See telescope --help.")
+          + "flow, attribute, inspect, verify, capture, model. See telescope --help.")
     }
   }
 
@@ -80,6 +82,7 @@ struct Main {
            telescope dla [options] "prompt"
            telescope compare [options] "prompt"
            telescope flow [options] "text"
+           telescope attribute METHOD [options] "text"
            telescope inspect [options] [MODEL]
            telescope verify [options] [MODEL]
            telescope capture [options] --sites NAMES -o FILE "text"
@@ -91,6 +94,7 @@ struct Main {
       dla         split the logit of each token over everything that wrote it
       compare     several methods side by side, layer by layer
       flow        which token feeds which, inside one layer (LIG)
+      attribute   scores of tokens, heads and neurons by gradients, relevance and attention
       inspect     what a model is: sizes, wiring, sites, and which methods work
       verify      what must hold of every model, tried on this one
       capture     write what a forward pass shows as safetensors

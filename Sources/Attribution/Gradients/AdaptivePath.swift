@@ -16,7 +16,7 @@ extension PathIntegral {
   private static let first = [0, 0.001, 0.01, 0.1, 0.4, 1]
   private static let nodesPerPanel = 3
   /// The most nodes that a path gets; past them its residual says how good it is.
-  private static let mostNodes = 1024
+  private static let mostNodes = 512
 
   private struct Panel {
     var from: Double

@@ -23,7 +23,8 @@ public struct AttributionPatching: GradientMethod {
     self.init(at: point, .gradient, name: "atp")
   }
 
-  init(at point: LinearisationPoint, _ rules: BackwardRules, name: String) {
+  /// Under rules, by another name.
+  package init(at point: LinearisationPoint, _ rules: BackwardRules, name: String) {
     self.point = point
     self.rules = rules
     self.name = name
@@ -70,7 +71,7 @@ public struct AttributionPatching: GradientMethod {
   /// `atp`, with where the gradient was taken.
   public func description(in setting: GradientSetting) -> AttributionMethod {
     AttributionMethod(
-      name: name, rules: rules.name, linearisedAt: point.rawValue,
+      name: name, rules: rules.spelling, linearisedAt: point.rawValue,
       baseline: setting.isPaired ? "contrast" : "zero")
   }
 

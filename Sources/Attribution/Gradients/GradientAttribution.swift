@@ -64,6 +64,9 @@ extension GradientMethod {
         try summed(level, sites, found, values, top: top, shape: model.shape)
       }
     }
+    guard scores.allSatisfy({ $0.array.values.allSatisfy(\.isFinite) }) else {
+      throw AttributionError.scoresNotFinite
+    }
     return (scores, found.end[0], found.start?[0], found.nodes, found.passes)
   }
 

@@ -47,14 +47,15 @@ public struct GradientSetting {
   ///   - ids: texts of one length.
   ///   - metric: of each text.
   ///   - start: where paths start.
+  ///   - held: positions that do not move: they start as they are.
   ///   - model: the model.
   ///   - memory: the most bytes that runs may take; nil for 2 GB.
   /// - Throws: `ModelError` for a text that the model cannot run, `AttributionError` for a metric or a start that
   ///   does not fit the texts, `EngineError` when memory runs out.
   /// - Complexity: no pass.
   public init(
-    _ ids: [[Int]], _ metric: Metric, from start: Start = .zero, in model: any LanguageModel,
-    memory: Int? = nil
+    _ ids: [[Int]], _ metric: Metric, from start: Start = .zero, holding held: [Int] = [],
+    in model: any LanguageModel, memory: Int? = nil
   ) throws {
     guard model.head != nil else { throw ModelError.noHead(model.shape.architecture) }
     guard let blockwise = model as? any BlockwiseModel else {
@@ -68,6 +69,11 @@ public struct GradientSetting {
       throw AttributionError(
         .usage,
         "Position \(metric.position) is out of range; the text has positions 0 to \(count - 1).")
+    }
+    if let wrong = held.first(where: { !(0..<count).contains($0) }) {
+      throw AttributionError(
+        .usage,
+        "Position \(wrong) cannot be held; the text has positions 0 to \(count - 1).")
     }
     let vocabulary = model.shape.vocabulary
     if let wrong = (metric.tokens + metric.versus).first(where: { !(0..<vocabulary).contains($0) }) {
@@ -91,14 +97,19 @@ public struct GradientSetting {
     if case .token(let token) = start { try model.checkTexts([[token]]) }
     (embedding, startEmbedding) = try withEngineErrors {
       let own = embedded(ids)
+      var other: Tensor
       switch start {
-      case .zero: return (own, own * 0)
-      case .mean:
-        return (own, own.mean(along: 1, keepingDimension: true).expanded(own.shape))
-      case .contrast(let others): return (own, embedded(others))
-      case .token(let token):
-        return (own, embedded(ids.map { $0.map { _ in token } }))
+      case .zero: other = own * 0
+      case .mean: other = own.mean(along: 1, keepingDimension: true).expanded(own.shape)
+      case .contrast(let others): other = embedded(others)
+      case .token(let token): other = embedded(ids.map { $0.map { _ in token } })
       }
+      if !held.isEmpty {
+        let moves = Tensor(
+          (0..<count).map { held.contains($0) ? 0 : 1 }, [1, count, 1], own.type, on: own.device)
+        other = own + (other - own) * moves
+      }
+      return (own, other)
     }
     // What a recorded block holds of a token: some vectors of the stream, of the heads and of the network.
     let shape = model.shape

@@ -12,8 +12,17 @@ public struct IntegratedGradients: GradientMethod {
   /// The points.
   public var rule: PathRule
 
+  /// The name in results; nil for `ig`, or `expected-gradients` at random places.
+  package var name: String?
+
   /// A path rule; by default it is refined until the sum misses 1e-3 of the change.
   public init(_ rule: PathRule = .adaptive(tolerance: 1e-3)) { self.rule = rule }
+
+  /// The same by another name.
+  package init(_ rule: PathRule, name: String) {
+    self.rule = rule
+    self.name = name
+  }
 
   /// The scores; a pass back at each node.
   public func scores(
@@ -24,12 +33,12 @@ public struct IntegratedGradients: GradientMethod {
       complete: sites.filter { $0 == .embedding })
   }
 
-  /// `ig`, `expected-gradients`, or `eap-ig` where it is asked for behind the input.
+  /// The name and the path.
   public func description(in setting: GradientSetting) -> AttributionMethod {
-    var (name, seed): (String, Int?) = ("ig", nil)
-    if case .random(_, let drawn) = rule { (name, seed) = ("expected-gradients", drawn) }
+    var (usual, seed): (String, Int?) = ("ig", nil)
+    if case .random(_, let drawn) = rule { (usual, seed) = ("expected-gradients", drawn) }
     return AttributionMethod(
-      name: name, path: "input", rule, estimator: .endPoint, baseline: setting.start.name,
+      name: name ?? usual, path: "input", rule, estimator: .endPoint, baseline: setting.start.name,
       seed: seed)
   }
 

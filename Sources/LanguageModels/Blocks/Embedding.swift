@@ -1,4 +1,4 @@
-internal import Tensors
+package import Tensors
 
 /// What the first block receives: tokens' vectors, with what else a family puts there.
 ///
@@ -7,7 +7,7 @@ internal import Tensors
 /// Each part beside E is there or is not.
 package struct Embedding {
   /// E: [vocabulary, width].
-  var tokens: Tensor
+  package var tokens: Tensor
   /// s.
   var scale = 1.0
   /// P: [rows, width].
@@ -25,6 +25,11 @@ package struct Embedding {
   var projection: Linear?
   /// N′.
   var lastNorm: Norm?
+
+  /// What tokens themselves put into the stream, s · E: [vocabulary, width]; nil where it is not added as it is.
+  package var words: Tensor? {
+    norm == nil && projection == nil && lastNorm == nil ? tokens * scale : nil
+  }
 
   /// [batch, position, width] for sequences of equal length that stand from `start` on.
   func callAsFunction(_ ids: [[Int]], from start: Int) -> Tensor {

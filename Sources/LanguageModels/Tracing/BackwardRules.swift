@@ -98,6 +98,46 @@ public struct BackwardRules: Hashable, Sendable {
   /// The name of a named set; nil for another.
   public var name: String? { Self.named.first { $0.rules == self }?.name }
 
+  /// The rules of a spelling: a named set, or changes to the gradient, `norm=frozen,pattern=frozen`.
+  public init?(_ spelling: String) {
+    if let named = Self.named.first(where: { $0.name == spelling }) {
+      self = named.rules
+      return
+    }
+    self.init()
+    for change in spelling.split(separator: ",", omittingEmptySubsequences: false) {
+      let words = change.split(separator: "=", maxSplits: 1).map(String.init)
+      guard words.count == 2 else { return nil }
+      func set<Rule: RawRepresentable<String>>(_ path: WritableKeyPath<Self, Rule>) -> Bool {
+        guard let rule = Rule(rawValue: words[1]) else { return false }
+        self[keyPath: path] = rule
+        return true
+      }
+      let isKnown =
+        switch words[0] {
+        case "norm": set(\.norm)
+        case "pattern": set(\.pattern)
+        case "product": set(\.product)
+        case "activation": set(\.activation)
+        case "feed-forward": set(\.feedForward)
+        default: false
+        }
+      guard isKnown else { return nil }
+    }
+  }
+
+  /// How they are spelt: by name, or as what differs from the gradient.
+  public var spelling: String {
+    name
+      ?? [
+        norm == .exact ? nil : "norm=\(norm.rawValue)",
+        pattern == .exact ? nil : "pattern=\(pattern.rawValue)",
+        product == .exact ? nil : "product=\(product.rawValue)",
+        activation == .exact ? nil : "activation=\(activation.rawValue)",
+        feedForward == .flow ? nil : "feed-forward=\(feedForward.rawValue)",
+      ].compactMap(\.self).joined(separator: ",")
+  }
+
   /// Whether every cut's relevances and the biases after it sum to the metric.
   public var conserves: Bool {
     norm == .frozen && pattern == .frozen && product != .exact && activation == .ratio
