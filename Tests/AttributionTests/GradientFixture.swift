@@ -131,6 +131,7 @@ struct RuledRun {
   ///   - sites: where coefficients are wanted.
   ///   - change: what takes the place of a site's value.
   ///   - outcome: the number, from the last residual stream.
+  /// - Throws: as the run.
   init(
     _ ids: [Int], in model: any LanguageModel, _ rules: BackwardRules, at sites: [Site],
     changing change: (Site, Tensor) -> Tensor = { $1 },
