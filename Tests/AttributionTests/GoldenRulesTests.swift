@@ -172,11 +172,11 @@ struct GoldenRulesTests {
         changing: { site, value in
           if site == Self.neurons { hidden = value }
           return value
-        }
-      ) { residual, _ in
-        let neurons = hidden ?? residual
-        return neurons.slice(1..<2, along: 1).slice(neuron..<neuron + 1, along: 2).reshaped([1])
-      }
+        },
+        outcome: { residual, _ in
+          (hidden ?? residual).slice(1..<2, along: 1).slice(neuron..<neuron + 1, along: 2)
+            .reshaped([1])
+        })
       let given = relevances(run, .embedding)
       expect([given[0] + given[1], given[2] + given[3]], row)
       #expect(abs(given.reduce(0, +) - run.metric) < 1e-12)
