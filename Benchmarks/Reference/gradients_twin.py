@@ -5,7 +5,7 @@
 
 It reads one JSON object a line, as iglens_twin.py does. The metric is a difference of two logits at the last
 position; only that position goes through the head, and no weight needs a gradient. Paths lead from the patch's
-embeddings to the text's.
+embeddings, or without a patch from zero, to the text's.
 
     {"task": "conductance", "ids": [...], "patch": [...], "metric": [token, versus], "steps": 20,
      "what": "neurons" or "blocks", "layers": [...]}
@@ -35,7 +35,8 @@ def metric(model, request):
 
 def ends(model, request):
     embed = model.get_input_embeddings()
-    return [embed(torch.tensor([request[name]])) for name in ("ids", "patch")]
+    text = embed(torch.tensor([request["ids"]]))
+    return text, embed(torch.tensor([request["patch"]])) if "patch" in request else 0 * text
 
 
 def conductance(model, request):

@@ -149,6 +149,21 @@ def along_paths(judge, clean, patch, tensors):
             assert abs(exact[at : at + size].sum() - total) < 1e-10, (site, exact[at : at + size].sum() - total)
         at += size
 
+    # One neuron's, by input: how far each coordinate moves it, times what it moves the metric by.
+    layer = judge.network.layers - 1
+    site = f"hidden.{layer}"
+    moved = numpy.abs(clean.values[site] - patch.values[site])[judge.position]
+    neuron = int(numpy.argmax(moved))
+    shares = numpy.zeros_like(judge.clean)
+    for place, weight in rule("gauss", STEPS):
+        run = judge.along([place], judge.patch)[0]
+        first = run.places["embedding"]
+        arriving = run.arriving[site][first : first + judge.clean.size, judge.position, neuron]
+        slope = run.gradient(site)[judge.position, neuron]
+        shares += weight * slope * arriving.reshape(judge.clean.shape) * (judge.clean - judge.patch)
+    tensors["neuron-conductance.of"] = numpy.array([layer, judge.position, neuron])
+    tensors["neuron-conductance"] = shares
+
     # IDGI: at each step, each coordinate's share of the squared gradient, of the change.
     shares = numpy.zeros_like(judge.clean)
     runs = judge.along([k / 4 for k in range(5)], judge.patch)

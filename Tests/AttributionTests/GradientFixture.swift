@@ -154,12 +154,12 @@ struct RuledRun {
         return (m, m.gradient(withRespectTo: sites.map { found[$0] ?? shares } + [shares]))
       }
     }
-    self.metric = metric.values()[0]
+    self.metric = try metric.scalar()
     for (site, gradient) in zip(sites, gradients) {
-      values[site] = found[site]?.values()
-      coefficients[site] = gradient.values()
+      values[site] = try found[site]?.values()
+      coefficients[site] = try gradient.values()
     }
-    biases = gradients.last?.values() ?? []
+    biases = try gradients.last?.values() ?? []
   }
 
   /// A run of a metric.
@@ -174,4 +174,9 @@ struct RuledRun {
   func relevance(of site: Site) -> Double {
     zip(values[site] ?? [], coefficients[site] ?? []).reduce(0) { $0 + $1.0 * $1.1 }
   }
+}
+
+extension SiteScores {
+  /// The scores of a site, one text after the other.
+  func numbers(at site: Site) throws -> [Double] { try values[site]?.values() ?? [] }
 }
