@@ -57,6 +57,7 @@ fixtures: setup
 	@if [ -n "$(LLAMA_CPP)" ]; then .venv/bin/python Scripts/make-gguf-fixtures.py "$(LLAMA_CPP)"; \
 	else echo "gguf.json stay as they are: LLAMA_CPP=<a checkout of llama.cpp> remakes them"; fi
 	.venv/bin/python Scripts/make-tree-fixtures.py
+	.venv/bin/python Scripts/make-gradient-fixtures.py
 	.venv/bin/python Scripts/make-checkpoint-fixtures.py
 	.venv/bin/python Scripts/make-archive-fixtures.py
 	.venv/bin/python Scripts/make-lens-fixtures.py

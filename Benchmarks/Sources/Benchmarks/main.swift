@@ -116,6 +116,12 @@ let prompts = try JSONDecoder().decode(
 let loaded = try LoadedModel(at: modelFile)
 let explainer = try Explainer(loaded)
 
+if only?.hasPrefix("gradients") == true {
+  try gradientBenchmarks(prompts, loaded.model)
+  try report()
+  exit(0)
+}
+
 // In a process of its own, so that nothing has warmed the heap: the first explanation's peak.
 if let index = option("--memory-of").flatMap({ Int($0) }) {
   print(try Memory.peak { try explain(prompts[index], .observed) })
@@ -256,6 +262,7 @@ if let ordinary = stored?["ordinary"] as? [String: Any], let ids = ordinary["ids
   }
 }
 
+try gradientBenchmarks(prompts, loaded.model)
 try treeBenchmarks()
 try familyBenchmarks()
 try flowBenchmarks()
