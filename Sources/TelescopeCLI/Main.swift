@@ -48,6 +48,10 @@ struct Main {
       try CompareCommand.run(Array(words.dropFirst()))
     case "flow":
       try FlowCommand.run(Array(words.dropFirst()))
+    case "patch":
+      try PatchCommand.run(Array(words.dropFirst()))
+    case "steer":
+      try SteerCommand.run(Array(words.dropFirst()))
     case "inspect":
       try InspectCommand.run(Array(words.dropFirst()))
     case "verify":
@@ -65,7 +69,7 @@ struct Main {
       throw CommandError(
         .usage,
         "Unknown command '\(word)'; the commands are: explain, aggregate, lens, dla, compare, "
-          + "flow, inspect, verify, capture, model. See telescope --help.")
+          + "flow, patch, steer, inspect, verify, capture, model. See telescope --help.")
     }
   }
 
@@ -80,6 +84,8 @@ struct Main {
            telescope dla [options] "prompt"
            telescope compare [options] "prompt"
            telescope flow [options] "text"
+           telescope patch [options] "clean" --contrast "corrupted"
+           telescope steer [options] "text" --site SITE --scale X
            telescope inspect [options] [MODEL]
            telescope verify [options] [MODEL]
            telescope capture [options] --sites NAMES -o FILE "text"
@@ -91,6 +97,8 @@ struct Main {
       dla         split the logit of each token over everything that wrote it
       compare     several methods side by side, layer by layer
       flow        which token feeds which, inside one layer (LIG)
+      patch       what a prediction is when a value comes from another run (also with noise)
+      steer       what a model says when a value is scaled, set or added to
       inspect     what a model is: sizes, wiring, sites, and which methods work
       verify      what must hold of every model, tried on this one
       capture     write what a forward pass shows as safetensors

@@ -21,7 +21,8 @@ public struct AttentionFlow: Sendable {
   ) -> [Double] {
     (0..<graph.count).map { token in
       progress(Double(token) / Double(graph.count))
-      return LayeredFlow(graph).largest(from: position, to: token)
+      var flow = LayeredFlow(graph)
+      return flow.largest(from: position, to: token)
     }
   }
 
@@ -52,7 +53,8 @@ public struct AttentionFlow: Sendable {
         certificates: isNormalised
           ? [SumCertificate(sum: scores.reduce(0, +), expected: sum > 0 ? 1 : 0)] : nil,
         reason: isNormalised
-          ? nil : "Each token's flow is a problem of its own, so their sum is nothing in particular.")
+          ? nil
+          : "Each token's flow is a problem of its own, so their sum is nothing in particular.")
     ]
   }
 }

@@ -81,13 +81,13 @@ extension [AttributionScores] {
       AttributionScores(
         unit: "token",
         array: AxisArray(axes: ["position"], shape: [tokens.count], values: tokens),
-        certificates: Array<SumCertificate>(certificates.prefix(1))),
+        certificates: [SumCertificate](certificates.prefix(1))),
       AttributionScores(
         unit: "residual",
         array: AxisArray(
           axes: ["layer", "position"], shape: [shares.count, tokens.count],
-          values: Array<Double>(shares.joined())),
-        layers: Array<Int>(-1..<shares.count - 1), certificates: certificates),
+          values: [Double](shares.joined())),
+        layers: [Int](-1..<shares.count - 1), certificates: certificates),
     ]
   }
 }

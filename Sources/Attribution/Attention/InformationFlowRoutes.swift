@@ -168,30 +168,34 @@ private struct Walk {
       let (stream, added) = (norm?(middle) ?? middle, norm?(fed) ?? fed)
       let between = Node(layer: layer, isMiddle: true, position: 0)
       try step(from: start, to: between) { token in
-        let pieces = Tensor.concatenating([row(stream, token), row(added, token)], along: 0)
-        let found = try importances(pieces, of: row(stream + added, token))
+        let pieces = Tensor.concatenating(
+          [Self.row(stream, token), Self.row(added, token)], along: 0)
+        let found = try Self.importances(pieces, of: Self.row(stream + added, token))
         return [(.residual, token, found[0]), (.feedForward, token, found[1])]
       }
       try step(from: between, to: end) { token in
-        try attentionTerms(token, vectors, nil, whole: row(vectors.after, token))
+        try Self.attentionTerms(token, vectors, nil, whole: Self.row(vectors.after, token))
       }
     } else {
       try step(from: start, to: end) { token in
-        try attentionTerms(
-          token, vectors, row(fed, token), whole: row(vectors.after + fed, token))
+        try Self.attentionTerms(
+          token, vectors, Self.row(fed, token), whole: Self.row(vectors.after + fed, token))
       }
     }
     routes.shares.insert((0..<count).map { arrived[$0] ?? 0 }, at: 0)
     routes.tokens = routes.shares[0]
   }
 
-  private func row(_ x: Tensor, _ token: Int) -> Tensor { x.slice(token..<token + 1, along: 0) }
+  private static func row(_ x: Tensor, _ token: Int) -> Tensor {
+    x.slice(token..<token + 1, along: 0)
+  }
 
   /// The terms of a sum that has what heads bring from all tokens.
-  private func attentionTerms(
+  private static func attentionTerms(
     _ token: Int, _ vectors: AttentionVectors, _ fed: Tensor?, whole: Tensor
   ) throws -> [Term] {
     let width = whole.size(1)
+    let count = vectors.count
     // [head, key, 1] · [head, key, width], then keys as rows that all have this query's scale.
     let weights = vectors.pattern.slice(token..<token + 1, along: 1).transposed(1, 2)
     let brought = vectors.way.at(token)(weights * vectors.values)
@@ -210,7 +214,7 @@ private struct Walk {
   }
 
   /// The importances of pieces [rows, width] of a whole [1, width].
-  private func importances(_ pieces: Tensor, of whole: Tensor) throws -> [Double] {
+  private static func importances(_ pieces: Tensor, of whole: Tensor) throws -> [Double] {
     func length(_ x: Tensor) -> Tensor { (x.relu + (-x).relu).sum(along: 1) }
     let size = try length(whole).scalar()
     let near = try length(whole - pieces).values().map { max(0, size - $0) }

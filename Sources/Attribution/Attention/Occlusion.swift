@@ -66,7 +66,8 @@ public struct Occlusion: Sendable {
         array: AxisArray(
           axes: ["position"], shape: [ids.count],
           values: values.dropFirst().map { values[0] - $0 }),
-        reason: "Tokens are taken away one at a time, so what they do together is in several scores.")
+        reason:
+          "Tokens are taken away one at a time, so what they do together is in several scores.")
     ]
   }
 

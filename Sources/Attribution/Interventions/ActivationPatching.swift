@@ -59,10 +59,7 @@ public struct ActivationPatching: Sendable {
     progress: (Double) -> Void = { _ in }
   ) throws -> Outcome {
     guard clean.count == corrupted.count else {
-      throw AttributionError(
-        .usage,
-        "The text has \(clean.count) tokens and the contrast \(corrupted.count); values are patched token by "
-          + "token, so give two of equal length.")
+      throw AttributionError.unequal(clean.count, corrupted.count)
     }
     try metric.check(clean, in: model)
     let end = model.isCausal ? metric.position + 1 : clean.count

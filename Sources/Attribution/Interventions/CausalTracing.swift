@@ -22,7 +22,7 @@ public struct CausalTracing: Sendable {
   /// What draws them.
   public var seed: Int
 
-  /// Chooses noise and what is restored; the direction of `patching` is not used.
+  /// Chooses noise and what is restored.
   public init(
     _ patching: ActivationPatching = ActivationPatching(), scale: Double = 3, samples: Int = 10,
     seed: Int = 0
@@ -50,6 +50,10 @@ public struct CausalTracing: Sendable {
     progress: (Double) -> Void = { _ in }
   ) throws -> (outcome: ActivationPatching.Outcome, noise: NoiseDescription) {
     let subject = Set(subject).sorted()
+    guard patching.direction == .denoise else {
+      throw AttributionError(
+        .usage, "Causal tracing restores clean values in noisy runs; its direction is denoise.")
+    }
     guard let first = subject.first, let last = subject.last else {
       throw AttributionError(
         .usage, "No token gets noise; name the subject, or its positions.")
