@@ -77,7 +77,7 @@ enum CaptureCommand {
   }
 
   /// The ids with the bytes of the text that each stands for; tokens around a text are empty ranges.
-  private static func tokens(
+  static func tokens(
     of prompt: Explainer.Prompt, _ reader: PromptReader
   ) -> TokenizedText {
     let tokenizer = reader.loaded.tokenizer

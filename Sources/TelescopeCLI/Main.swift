@@ -50,6 +50,10 @@ struct Main {
       try FlowCommand.run(Array(words.dropFirst()))
     case "attribute":
       try AttributeCommand.run(Array(words.dropFirst()))
+    case "patch":
+      try PatchCommand.run(Array(words.dropFirst()))
+    case "steer":
+      try SteerCommand.run(Array(words.dropFirst()))
     case "inspect":
       try InspectCommand.run(Array(words.dropFirst()))
     case "verify":
@@ -67,7 +71,7 @@ struct Main {
       throw CommandError(
         .usage,
         "Unknown command '\(word)'; the commands are: explain, aggregate, lens, dla, compare, "
-          + "flow, attribute, inspect, verify, capture, model. See telescope --help.")
+          + "flow, attribute, patch, steer, inspect, verify, capture, model. See telescope --help.")
     }
   }
 
@@ -83,6 +87,8 @@ struct Main {
            telescope compare [options] "prompt"
            telescope flow [options] "text"
            telescope attribute METHOD [options] "text"
+           telescope patch [options] "clean" --contrast "corrupted"
+           telescope steer [options] "text" --site SITE --scale X
            telescope inspect [options] [MODEL]
            telescope verify [options] [MODEL]
            telescope capture [options] --sites NAMES -o FILE "text"
@@ -95,6 +101,8 @@ struct Main {
       compare     several methods side by side, layer by layer
       flow        which token feeds which, inside one layer (LIG)
       attribute   scores of tokens, heads and neurons by gradients, relevance and attention
+      patch       what a prediction is when a value comes from another run (also with noise)
+      steer       what a model says when a value is scaled, set or added to
       inspect     what a model is: sizes, wiring, sites, and which methods work
       verify      what must hold of every model, tried on this one
       capture     write what a forward pass shows as safetensors
