@@ -7,15 +7,14 @@ enum AttributeCommand {
     "--baseline": .value, "--steps": .value, "--quadrature": .value, "--tol": .value,
     "--samples": .value, "--noise": .value, "--seed": .value, "--neighbours": .value,
     "--rules": .value, "--at": .value, "--scope": .value, "--neuron": .value,
-    "--hold": .list { Int($0).map { $0 >= 0 } ?? false },
+    "--norms": .value, "--threshold": .value, "--hold": .list { Int($0).map { $0 >= 0 } ?? false },
   ]
 
   private static let forms: [String: Arguments.Form] = [
-    "--contrast": .value, "--answer": .value, "--versus": .value, "--target": .value,
-    "--position": .value, "--units": .value, "--ids": .list { Int($0).map { $0 >= 0 } ?? false },
+    "--contrast": .value, "--units": .value, "--ids": .list { Int($0).map { $0 >= 0 } ?? false },
     "--chat": .alone, "--bos": .alone, "--no-bos": .alone, "--json": .value, "--csv": .value,
     "--html": .value, "--top": .value, "--reproducible": .alone,
-  ].merging(own) { $1 }
+  ].merging(own) { $1 }.merging(MetricWords.forms) { $1 }
 
   static func run(_ words: [String]) throws {
     let arguments = try Arguments(
@@ -26,14 +25,10 @@ enum AttributeCommand {
     let method = try method(arguments.rest.first)
     try refuse(arguments, method)
     let place = try PromptOptions(arguments)
-    let choices = try choices(arguments)
-    var plan = AttributionPlan(try method.make(choices), levels: try levels(arguments, method))
-    plan.target =
-      try arguments.choice("--target", Metric.Kind.allCases, \.rawValue) ?? plan.target
-    plan.held = try arguments.list("--hold")?.compactMap { Int($0) } ?? []
-    plan.position = try arguments.integer("--position", in: 0...Int.max)
+    var choices = try choices(arguments)
+    let metric = try MetricWords(arguments)
+    let levels = try levels(arguments, method)
     let top = try arguments.integer("--top", in: 1...100_000)
-    plan.top = max(100, top ?? 0)
     let outputs = try [ExplainRequest.Output].asked(of: arguments)
     let text = try PromptText.read(
       Array(arguments.rest.dropFirst()), "text", hasIDs: place.hasIDs)
@@ -42,15 +37,18 @@ enum AttributeCommand {
     let url = try ModelLocation.find(common.model, quiet: common.isQuiet)
     let hash = HashTask(url)
     let loaded = try common.load(url)
+    choices.start = try start(arguments, loaded)
+    var plan = AttributionPlan(try method.make(choices), levels: levels)
+    plan.metric = try metric.choice(in: loaded)
+    plan.start = choices.start
+    plan.held = try arguments.list("--hold")?.compactMap { Int($0) } ?? []
+    plan.top = max(100, top ?? 0)
     plan.memory = common.memory.map { $0 - loaded.weightBytes }
     var notes: [String] = []
     let prompt = try place.prompt(text, loaded, &notes)
     let contrast = try arguments.value("--contrast").map {
       try place.reader(loaded).prompt($0, "The contrast", &notes)
     }
-    plan.answer = try token(arguments, "--answer", loaded)
-    plan.versus = try token(arguments, "--versus", loaded)
-    plan.start = try start(arguments, loaded)
 
     Progress.current.begin("Attributing", quiet: common.isQuiet)
     defer { Progress.current.end() }
@@ -143,6 +141,10 @@ enum AttributeCommand {
       }
       return rules
     }
+    choices.norms = try arguments.choice("--norms", AttentionNorms.Kind.allCases, \.rawValue)
+    choices.threshold = try arguments.number("--threshold", "a number from 0 to below 1") {
+      $0 >= 0 && $0 < 1
+    }
     choices.neuron = try arguments.value("--neuron").map { text in
       let numbers = text.split(whereSeparator: { $0 == "." || $0 == "@" }).compactMap { Int($0) }
       guard numbers.count == 3, numbers.allSatisfy({ $0 >= 0 }),
@@ -154,13 +156,6 @@ enum AttributeCommand {
       return (numbers[0], numbers[1], numbers[2])
     }
     return choices
-  }
-
-  /// One token of the vocabulary by its text, the space before it included.
-  private static func token(
-    _ arguments: Arguments, _ option: String, _ loaded: LoadedModel
-  ) throws -> Int? {
-    try arguments.value(option).map { try SingleToken.id($0, option, loaded) }
   }
 
   private static func start(
@@ -218,6 +213,8 @@ enum AttributeCommand {
       --at clean|patch         relp, atp: the run whose gradients are taken (default clean)
       --scope layer|all        ig-activations: a layer's values move, the others follow
                                (default), or all layers' values at once
+      --norms K                attention-norms: block (default: with residual and norm), weighted
+      --threshold X            information-flow: edges of less importance are left out (0.04)
       --neuron L.N@P           neuron-conductance: neuron N of layer L at position P
 
     What runs

@@ -12,11 +12,12 @@ struct AttributeMethod: Sendable {
   /// One line of help.
   let says: String
   /// The method that options make.
-  let make: @Sendable (AttributeChoices) throws -> any GradientMethod
+  let make: @Sendable (AttributeChoices) throws -> any AttributionSource
 
   private static let units: [AttributionLevel] = [
     .units(.attention), .units(.mlp), .units(.head), .units(.neuron),
   ]
+  private static let shares: [AttributionLevel] = [.tokens, .units(.residual)]
   private static let path: Set<String> = ["--baseline", "--hold", "--steps", "--quadrature"]
 
   /// All, as help lists them.
@@ -104,6 +105,34 @@ struct AttributeMethod: Sendable {
     ) { choices in
       ActivationIG(try choices.rule(or: .gaussLegendre(10)), scope: choices.scope ?? .layer)
     },
+    AttributeMethod(
+      name: "occlusion", levels: [.tokens], allowed: [.tokens], options: ["--baseline"],
+      says: "what the metric loses without each token"
+    ) { choices in
+      switch choices.start {
+      case .mean: Occlusion(.mean)
+      case .token(let token): Occlusion(.token(token))
+      case .zero, .contrast: Occlusion(.zero)
+      }
+    },
+    AttributeMethod(
+      name: "rollout", levels: shares, allowed: shares, options: [],
+      says: "attention shares multiplied through the layers"
+    ) { _ in AttentionRollout() },
+    AttributeMethod(
+      name: "attention-flow", levels: [.tokens], allowed: [.tokens], options: [],
+      says: "the largest flow of attention from each token"
+    ) { _ in AttentionFlow() },
+    AttributeMethod(
+      name: "attention-norms", levels: [.units(.attention)], allowed: [.units(.attention)],
+      options: ["--norms"], says: "how long what attention moves is"
+    ) { choices in AttentionNorms(choices.norms ?? .block) },
+    AttributeMethod(
+      name: "information-flow", levels: shares, allowed: shares, options: ["--threshold"],
+      says: "routes along the most important edges"
+    ) { choices in
+      choices.threshold.map(InformationFlowRoutes.init) ?? InformationFlowRoutes()
+    },
   ]
 }
 
@@ -119,6 +148,10 @@ struct AttributeChoices {
   var rules: BackwardRules?
   var point: LinearisationPoint?
   var scope: ActivationIG.Scope?
+  var norms: AttentionNorms.Kind?
+  var threshold: Double?
+  /// Where paths start; of occlusion, what stands in a token's place.
+  var start = GradientSetting.Start.zero
   var neuron: (layer: Int, unit: Int, position: Int)?
 
   static let quadratures = ["left", "right", "midpoint", "trapezoid", "gauss-legendre"]

@@ -107,7 +107,7 @@ enum PatchCommand {
       --answer TOKEN           its logit (default: the model's own answer, against its answer to the
                                contrast)
       --versus TOKEN           less that of this one
-      --metric M               logit, prob, logprob (default logit; with --noise prob)
+      --target T               logit, prob, logprob (default logit; with --noise prob)
       --position P             where it is predicted (default: the last token, in an encoder the mask)
 
     What runs

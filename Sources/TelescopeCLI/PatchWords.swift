@@ -4,7 +4,7 @@ internal import Telescope
 /// What an intervention is measured by, in words: tokens are known once the model is loaded.
 struct MetricWords {
   static let forms: [String: Arguments.Form] = [
-    "--answer": .value, "--versus": .value, "--metric": .value, "--position": .value,
+    "--answer": .value, "--versus": .value, "--target": .value, "--position": .value,
   ]
 
   let kind: Metric.Kind?
@@ -14,7 +14,7 @@ struct MetricWords {
 
   /// - Throws: `CommandError` for an answer to compare with and none that is compared.
   init(_ arguments: Arguments) throws {
-    kind = try arguments.choice("--metric", Metric.Kind.allCases, \.rawValue)
+    kind = try arguments.choice("--target", Metric.Kind.allCases, \.rawValue)
     answer = try arguments.value("--answer")
     versus = try arguments.value("--versus")
     position = try arguments.integer("--position", in: 0...Int.max)
@@ -28,19 +28,9 @@ struct MetricWords {
   ///
   /// - Throws: `CommandError` for a text that is no single token.
   func choice(in loaded: LoadedModel) throws -> MetricChoice {
-    func token(_ option: String, _ text: String) throws -> Int {
-      let ids = loaded.tokenizer.encode(text).ids
-      guard ids.count == 1 else {
-        throw CommandError(
-          .usage,
-          "\(option) '\(text)': the text is \(ids.count) tokens; give exactly one (with its leading "
-            + "space, if it has one).")
-      }
-      return ids[0]
-    }
     return MetricChoice(
-      kind: kind, answer: try answer.map { try token("--answer", $0) },
-      versus: try versus.map { try token("--versus", $0) }, position: position)
+      kind: kind, answer: try answer.map { try SingleToken.id($0, "--answer", loaded) },
+      versus: try versus.map { try SingleToken.id($0, "--versus", loaded) }, position: position)
   }
 }
 

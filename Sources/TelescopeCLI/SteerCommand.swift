@@ -21,7 +21,7 @@ enum SteerCommand {
     let change = try SteerWords(arguments)
     let metric = try MetricWords(arguments)
     if metric.kind != nil && metric.answer == nil {
-      throw CommandError(.usage, "--metric is of an --answer; give one, or leave it out.")
+      throw CommandError(.usage, "--target is of an --answer; give one, or leave it out.")
     }
     let place = try PromptOptions(arguments)
     let outputs = try [ExplainRequest.Output].asked(of: arguments)
@@ -83,7 +83,7 @@ enum SteerCommand {
     What is measured
       --answer TOKEN           this token's logit, before and after
       --versus TOKEN           less that of this one
-      --metric M               logit (default), prob, logprob
+      --target T               logit (default), prob, logprob
       --position P             where it is predicted (default: the last token, in an encoder the mask)
       --max-new-tokens N       of the continuations (default 16)
 

@@ -1,33 +1,26 @@
 public import LanguageModels
 public import Results
 internal import Tensors
-internal import Tokenization
 
 /// What a person asks of a text: a method, what its scores are summed to, and of which number they are parts.
 public struct AttributionPlan: Sendable {
   /// The method.
-  public var method: any GradientMethod
+  public var method: any AttributionSource
   /// What scores are summed to.
   public var levels: [AttributionLevel]
   /// Where paths start, where there is no contrast.
   public var start = GradientSetting.Start.zero
   /// Positions that start as they are, such as one that only begins the text.
   public var held: [Int] = []
-  /// What of the logits is attributed.
-  public var target = Metric.Kind.logit
-  /// y; nil for what the model says.
-  public var answer: Int?
-  /// x; nil for what the model says of the contrast, where that is another token, else none.
-  public var versus: Int?
-  /// Where y is predicted; nil for the last position, or an encoder's first mask.
-  public var position: Int?
+  /// What is attributed.
+  public var metric = MetricChoice()
   /// Neurons and heads that are listed.
   public var top = 100
   /// The most bytes of a run.
   public var memory: Int?
 
   /// A method and its levels.
-  public init(_ method: any GradientMethod, levels: [AttributionLevel] = [.tokens]) {
+  public init(_ method: any AttributionSource, levels: [AttributionLevel] = [.tokens]) {
     self.method = method
     self.levels = levels
   }
@@ -49,11 +42,14 @@ public struct AttributionPlan: Sendable {
     let clock = Stopwatch()
     try loaded.requireHead()
     let model = loaded.model
-    let (metric, warnings) = try metric(of: prompt, contrast, loaded)
+    let metric = try metric.metric(of: prompt.ids, against: contrast?.ids, in: loaded).metric
     let setting = try GradientSetting(
       [prompt.ids], metric, from: contrast.map { .contrast([$0.ids]) } ?? start,
       holding: held, in: model, memory: memory)
     let found = try method.attribution(levels, in: setting, top: top, progress: progress)
+    guard found.scores.allSatisfy({ $0.array.values.allSatisfy(\.isFinite) }) else {
+      throw AttributionError.scoresNotFinite
+    }
     var description = method.description(in: setting)
     if description.steps == nil, description.path != nil { description.steps = found.nodes }
     var result = AttributionResult(
@@ -67,56 +63,14 @@ public struct AttributionPlan: Sendable {
         versus: metric.versus.first.map(loaded.describe), position: metric.position,
         value: found.value, start: found.start),
       method: description, scores: found.scores, passes: found.passes)
-    result.warnings = warnings + residualWarnings(found.scores)
+    if contrast != nil, metric.versus.isEmpty {
+      result.warnings.append(
+        "The model says the same of both texts, or one token was named, so the metric is one token's; name the other "
+          + "with --versus for a difference.")
+    }
+    result.warnings += residualWarnings(found.scores)
     result.timingsMs = ["total": clock.lap()]
     return result
-  }
-
-  /// m, with the tokens that the model itself says where none were named.
-  private func metric(
-    of prompt: Explainer.Prompt, _ contrast: Explainer.Prompt?, _ loaded: LoadedModel
-  ) throws -> (Metric, [String]) {
-    let model = loaded.model
-    try model.checkTexts([prompt.ids])
-    let mask = model.isCausal ? nil : loaded.tokenizer.mask.flatMap(prompt.ids.firstIndex(of:))
-    if !model.isCausal, mask == nil, position == nil {
-      throw AttributionError(
-        .usage,
-        "\(loaded.name) fills in masks and the text has none; write "
-          + "\(loaded.tokenizer.mask.map(loaded.tokenizer.text(of:)) ?? "one") in it, or give --position.")
-    }
-    let position = position ?? mask ?? prompt.ids.count - 1
-    guard prompt.ids.indices.contains(position) else {
-      throw AttributionError(
-        .usage,
-        "Position \(position) is out of range; the text has positions 0 to \(prompt.ids.count - 1).")
-    }
-    func said(_ ids: [Int]) throws -> Int {
-      try withRecording(false) {
-        let run = try model.run([ids])
-        return try withEngineErrors {
-          try model.unembedding.logits(run.residual.slice(position..<position + 1, along: 1))
-            .reshaped([-1]).argmax(along: 0).integers()[0]
-        }
-      }
-    }
-    let token = try answer ?? said(prompt.ids)
-    var other = versus
-    if other == nil, let contrast, contrast.ids.count == prompt.ids.count {
-      let there = try said(contrast.ids)
-      if there != token { other = there }
-    }
-    if other == token {
-      throw AttributionError(
-        .usage, "Both tokens of the difference are '\(loaded.describe(token).text)'; name two.")
-    }
-    var warnings: [String] = []
-    if contrast != nil, other == nil {
-      warnings.append(
-        "The model says the same of both texts, so the metric is one token's and not a difference; name the "
-          + "other with --versus.")
-    }
-    return (Metric(target, token: token, versus: other, position: position), warnings)
   }
 
   private func residualWarnings(_ scores: [AttributionScores]) -> [String] {

@@ -31,7 +31,8 @@ public enum AttributionLevel: Sendable, Equatable {
   }
 }
 
-extension GradientMethod {
+/// What a person may ask scores of.
+public protocol AttributionSource: Sendable {
   /// Scores of one text, summed to levels, with their certificates.
   ///
   /// - Parameters:
@@ -39,15 +40,37 @@ extension GradientMethod {
   ///   - setting: one text.
   ///   - top: how many neurons and heads are listed.
   ///   - progress: told the share done.
-  /// - Returns: one for each level, with m of the text and of where paths start, and the passes taken.
-  /// - Throws: as `scores`; `AttributionError` for units that no layer has.
-  /// - Complexity: that of `scores`, and for neurons one forward pass for their values.
+  /// - Returns: one for each level.
+  /// - Throws: `ModelError`, `AttributionError` or `EngineError`.
+  /// - Complexity: the method's own, and for neurons one forward pass for their values.
+  func attribution(
+    _ levels: [AttributionLevel], in setting: GradientSetting, top: Int, progress: (Double) -> Void
+  ) throws -> Attribution
+
+  /// The method with all that decides its numbers.
+  func description(in setting: GradientSetting) -> AttributionMethod
+}
+
+/// Scores of one text.
+public struct Attribution {
+  /// Coarse to fine.
+  public var scores: [AttributionScores]
+  /// m of the text.
+  public var value: Double
+  /// m of where paths start.
+  public var start: Double?
+  /// Gradients were taken at so many points.
+  public var nodes: Int?
+  /// Runs.
+  public var passes: PassCount
+}
+
+extension GradientMethod {
+  /// Scores of one text, summed to levels.
   public func attribution(
     _ levels: [AttributionLevel], in setting: GradientSetting, top: Int = 100,
     progress: (Double) -> Void = { _ in }
-  ) throws -> (
-    scores: [AttributionScores], value: Double, start: Double?, nodes: Int?, passes: PassCount
-  ) {
+  ) throws -> Attribution {
     let model = setting.model
     let sites = levels.map { $0.sites(in: model) }
     for (level, sites) in zip(levels, sites) where sites.isEmpty {
@@ -64,10 +87,9 @@ extension GradientMethod {
         try summed(level, sites, found, values, top: top, shape: model.shape)
       }
     }
-    guard scores.allSatisfy({ $0.array.values.allSatisfy(\.isFinite) }) else {
-      throw AttributionError.scoresNotFinite
-    }
-    return (scores, found.end[0], found.start?[0], found.nodes, found.passes)
+    return Attribution(
+      scores: scores, value: found.end[0], start: found.start?[0], nodes: found.nodes,
+      passes: found.passes)
   }
 
   private func summed(

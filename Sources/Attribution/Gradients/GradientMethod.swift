@@ -3,7 +3,7 @@ public import Results
 public import Tensors
 
 /// A way to give every number at some sites a score; positive supports the metric.
-public protocol GradientMethod: Sendable {
+public protocol GradientMethod: AttributionSource {
   /// The scores of sites in the setting's texts.
   ///
   /// - Parameters:
@@ -15,9 +15,6 @@ public protocol GradientMethod: Sendable {
   func scores(
     of sites: [Site], in setting: GradientSetting, progress: (Double) -> Void
   ) throws -> SiteScores
-
-  /// The method with all that decides its numbers.
-  func description(in setting: GradientSetting) -> AttributionMethod
 
   /// Whether scores are slopes, of which a unit has a length and no sign.
   var isUnsigned: Bool { get }

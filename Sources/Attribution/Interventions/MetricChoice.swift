@@ -1,4 +1,5 @@
 internal import LanguageModels
+internal import Results
 internal import Tensors
 internal import Tokenization
 
@@ -41,6 +42,32 @@ public struct MetricChoice: Sendable, Equatable {
           + "place of the prediction with --position.")
     }
     return masks[0]
+  }
+
+  /// The metric of a text: with the model's own answer where none was named, and, beside another text, less its answer
+  /// there.
+  ///
+  /// - Returns: the metric, and the forward passes that finding answers took.
+  func metric(
+    of ids: [Int], against others: [Int]? = nil, in loaded: LoadedModel
+  ) throws -> (metric: Metric, passes: Double) {
+    let position = try position(in: ids, of: loaded)
+    var passes = 0.0
+    func best(_ ids: [Int]) throws -> Int {
+      passes += 1
+      return try Self.best(at: position, of: ids, in: loaded.model)
+    }
+    let token = try answer ?? best(ids)
+    var other = versus
+    if answer == nil, other == nil, let others, others.count == ids.count {
+      let there = try best(others)
+      if there != token { other = there }
+    }
+    if other == token {
+      throw AttributionError(
+        .usage, "Both tokens of the difference are '\(loaded.describe(token).text)'; name two.")
+    }
+    return (Metric(kind ?? .logit, token: token, versus: other, position: position), passes)
   }
 
   /// The most probable token at a position.

@@ -39,19 +39,11 @@ public struct PatchPlan: Sendable {
     guard clean.ids.count == corrupted.ids.count else {
       throw AttributionError.unequal(clean.ids.count, corrupted.ids.count)
     }
-    let position = try metric.position(in: clean.ids, of: loaded)
-    let answer =
-      try metric.answer ?? MetricChoice.best(at: position, of: clean.ids, in: loaded.model)
-    var versus = metric.versus
-    if metric.answer == nil, versus == nil {
-      let other = try MetricChoice.best(at: position, of: corrupted.ids, in: loaded.model)
-      if other != answer { versus = other }
-    }
-    let measured = Metric(metric.kind ?? .logit, token: answer, versus: versus, position: position)
+    let (measured, found) = try metric.metric(of: clean.ids, against: corrupted.ids, in: loaded)
     var outcome = try patching.run(
       clean: clean.ids, corrupted: corrupted.ids, metric: measured, in: loaded.model,
       progress: progress)
-    if metric.answer == nil { outcome.passes.forward += metric.versus == nil ? 2 : 1 }
+    outcome.passes.forward += found
     var result = result(outcome, of: clean, measured, loaded)
     result.contrast = ContrastText(
       text: corrupted.text, tokens: corrupted.ids.map(loaded.describe))
