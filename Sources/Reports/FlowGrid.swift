@@ -30,6 +30,7 @@ struct FlowGrid {
     guard cell >= 2 else { return [] }
     let largest = array.values.map(abs).max() ?? 0
     guard largest > 0, largest.isFinite else { return [] }
+    let grid = ShadedGrid(style: style, largest: largest, cell: cell)
     var head = TerminalLine("  from \\ to", .quiet)
     head.advance(to: label + 1)
     for column in 0..<targets {
@@ -43,35 +44,15 @@ struct FlowGrid {
     for source in 0..<sources {
       var line = TerminalLine("  " + DisplayText.padded(names[source], to: label - 1))
       for column in 0..<targets {
-        let value = array[source, column]
-        let share = abs(value) / largest
-        line.append(
-          shade(value, share, cell), level(share) == 0 ? .plain : value < 0 ? .loss : .gain)
+        let piece = grid.piece(array[source, column])
+        line.append(piece.text, piece.emphasis)
       }
       lines.append(line)
     }
     let full = Quantity.fixed(largest, FlowRows.decimals(largest), signed: false)
     return lines
       + frame.note(
-        "Rows are sources, columns targets; \(shades[4]) is up to \(full), steps go by the root of "
+        "Rows are sources, columns targets; \(grid.full) is up to \(full), steps go by the root of "
           + "the size; \(style.glyphs.words("−")) where a source takes away.")
-  }
-
-  private var shades: [String] {
-    style.glyphs.isASCII ? [" ", ":", "+", "#", "@"] : [" ", "░", "▒", "▓", "█"]
-  }
-
-  /// Steps of the root of a share: small flows stay visible beside a large one.
-  private func level(_ share: Double) -> Int {
-    [0.1, 0.3, 0.55, 0.8].count { share.squareRoot() >= $0 }
-  }
-
-  private func shade(_ value: Double, _ share: Double, _ cell: Int) -> String {
-    let level = level(share)
-    guard level > 0 else {
-      return String(repeating: " ", count: cell - 1) + style.glyphs.none
-    }
-    let full = String(repeating: shades[level], count: cell - 1)
-    return (value < 0 ? style.glyphs.words("−") : shades[level]) + full
   }
 }

@@ -13,26 +13,22 @@ extension FlowReport {
   public static func html(for result: FlowResult) throws -> String {
     let (light, arrays) = result.movingArrays(over: -1, to: "this page")
     let text = DisplayText.visible(result.text, spaces: false)
-    let page = ReportPage.text(
-      template: PackageResources.flow_html,
-      styles: [PackageResources.viewer_css, PackageResources.flow_css],
+    // Base64 holds nothing that could be taken for markup.
+    var data = ""
+    for array in arrays {
+      data += "<script type=\"application/base64\" data-name=\"" + attribute(array.name)
+      data += "\">" + (try numbers(array)) + "</script>\n"
+    }
+    return ReportPage.text(
+      body: PackageResources.flow_html, name: "scored flowpage",
+      styles: [PackageResources.scores_css, PackageResources.flow_css],
       scripts: [
-        PackageResources.format_js, PackageResources.heatmap_js, PackageResources.flowdata_js,
-        PackageResources.flowmaps_js,
-        PackageResources.flowpanels_js, PackageResources.flow_js,
+        PackageResources.heatmap_js, PackageResources.scores_js, PackageResources.flowdata_js,
+        PackageResources.flowmaps_js, PackageResources.flowpanels_js, PackageResources.flow_js,
         PackageResources.flowhands_js,
       ],
-      title: DisplayText.tail(text, to: 60) + " · flows", json: try light.encoded(indented: false))
-    // Base64 holds nothing that could be taken for markup, and the mark stands once, in the template.
-    let mark = "<!--numbers-->"
-    guard let place = page.range(of: mark, options: .backwards) else { return page }
-    var whole = String(page[..<place.lowerBound])
-    for array in arrays {
-      whole += "<script type=\"application/base64\" data-name=\""
-      whole += attribute(array.name)
-      whole += "\">" + (try numbers(array)) + "</script>\n"
-    }
-    return whole + page[place.upperBound...]
+      title: DisplayText.tail(text, to: 60) + " · flows", json: try light.encoded(indented: false),
+      data: data)
   }
 
   /// A name as an attribute can hold it: whatever is no letter, digit, dot or dash, by its code.

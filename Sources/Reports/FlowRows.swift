@@ -148,11 +148,6 @@ enum FlowNames {
     _ position: Int, of result: FlowResult, _ frame: ReportFrame, to width: Int,
     aligned: Bool = false
   ) -> String {
-    let digits = aligned ? String(max(0, result.tokens.count - 1)).count : 1
-    let number = DisplayText.padded(
-      String(position), to: max(digits, String(position).count), right: true)
-    let room = width - number.count - 1
-    guard room >= 1, result.tokens.indices.contains(position) else { return number }
-    return number + " " + frame.name(result.tokens[position], to: room)
+    frame.place(position, in: result.tokens, to: width, aligned: aligned)
   }
 }

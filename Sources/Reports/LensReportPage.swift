@@ -11,11 +11,8 @@ extension LensReport {
     let text = DisplayText.visible(result.text, spaces: false)
     let kind = DisplayText.visible(result.lens.kind, spaces: false)
     return ReportPage.text(
-      template: PackageResources.lens_html,
-      styles: [PackageResources.viewer_css, PackageResources.lens_css],
-      scripts: [
-        PackageResources.format_js, PackageResources.lensgrid_js, PackageResources.lens_js,
-      ],
+      body: PackageResources.lens_html, name: "lenspage", styles: [PackageResources.lens_css],
+      scripts: [PackageResources.lensgrid_js, PackageResources.lens_js],
       title: DisplayText.tail(text, to: 60) + " · " + kind + " lens",
       json: try result.encoded(indented: false))
   }

@@ -2,20 +2,24 @@ import Foundation
 
 /// A page from a template, with everything that it needs inside it.
 enum ReportPage {
-  /// Fills the marks `{{style}}`, `{{script}}`, `{{title}}` and `{{result}}`.
+  /// The frame that all pages share, with a page's own body, styles and scripts in it.
   ///
   /// The result and the title go in last: nothing in them can be taken for a mark of the template.
+  /// `data` is whole elements that stand after the result.
   static func text(
-    template: [UInt8], styles: [[UInt8]], scripts: [[UInt8]], title: String, json: Data
+    body: [UInt8], name: String, styles: [[UInt8]], scripts: [[UInt8]], title: String, json: Data,
+    data: String = ""
   ) -> String {
     func joined(_ parts: [[UInt8]]) -> String { parts.map(text).joined(separator: "\n") }
-    let page = text(template).replacing("{{style}}", with: joined(styles))
-      .replacing("{{script}}", with: joined(scripts))
+    let page = text(PackageResources.page_html).replacing("{{name}}", with: name)
+      .replacing("{{body}}", with: text(body))
+      .replacing("{{style}}", with: joined([PackageResources.viewer_css] + styles))
+      .replacing("{{script}}", with: joined([PackageResources.format_js] + scripts))
     let parts = page.split(separator: "{{result}}", maxSplits: 1, omittingEmptySubsequences: false)
     let escaped = title.replacing("&", with: "&amp;").replacing("<", with: "&lt;")
       .replacing(">", with: "&gt;")
     return String(parts[0]).replacing("{{title}}", with: escaped) + embedded(json)
-      + (parts.count > 1 ? String(parts[1]) : "")
+      + (parts.count > 1 ? parts[1].replacing("{{data}}", with: data, maxReplacements: 1) : "")
   }
 
   /// JSON that cannot end its `script` element or break a line of script.

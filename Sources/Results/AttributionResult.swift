@@ -1,3 +1,5 @@
+public import Foundation
+
 /// What `telescope attribute` found: the JSON schema `telescope/attribution/1`.
 public struct AttributionResult: SchemaDocument, Equatable {
   /// Always `telescope/attribution/1`.
@@ -61,13 +63,30 @@ public struct AttributionResult: SchemaDocument, Equatable {
     case timingsMs = "timings_ms"
   }
 
-  /// Checks positions and extents.
+  /// The result as JSON: keys sorted, numbers in the shortest form that reads back exactly.
   ///
-  /// - Throws: `ResultsError` that names the first field that is out of range.
+  /// The same result always gives the same bytes. The text ends in a line break.
+  ///
+  /// - Parameters:
+  ///   - reproducible: Drops the timings, the one part that differs from run to run.
+  ///   - indented: One field a line, and one layer's scores or one unit a line, for people; without
+  ///     it, all of it is one line.
+  /// - Returns: UTF-8 text.
+  /// - Throws: ``ResultsError`` that names the first number that is NaN or infinite.
+  public func encoded(reproducible: Bool = false, indented: Bool = true) throws -> Data {
+    let line = try encoded(reproducible, [])
+    return indented ? JSONLayout.indented(line, lines: ["top", "certificates"]) : line
+  }
+
+  /// Checks that positions and layers exist, and that every array has the axes and extents it should have.
+  ///
+  /// - Throws: ``ResultsError`` that names the first field that is out of range.
   public func checkRanges() throws {
-    try RangeCheck.position(metric.position, of: tokens, "metric.position")
+    try metric.check(tokens, "metric")
+    try method.check("method")
+    try passes.check("passes")
     for (index, scores) in scores.enumerated() {
-      try scores.check(tokens, "scores[\(index)]")
+      try scores.check(tokens, model, "scores[\(index)]")
     }
   }
 }
@@ -113,6 +132,10 @@ public struct MetricDescription: Codable, Sendable, Equatable {
     self.value = value
     self.start = start
   }
+
+  func check(_ tokens: [TokenDescription], _ path: String) throws {
+    try RangeCheck.position(position, of: tokens, path + ".position")
+  }
 }
 
 /// A method with all that decides its numbers; nil where a choice does not exist.
@@ -156,6 +179,10 @@ public struct AttributionMethod: Codable, Sendable, Equatable {
     self.seed = seed
   }
 
+  func check(_ path: String) throws {
+    if let steps { try RangeCheck.natural(steps, path + ".steps") }
+  }
+
   enum CodingKeys: String, CodingKey {
     case name, path, quadrature, steps, tolerance, estimator, rules
     case linearisedAt = "linearised_at"
@@ -193,12 +220,44 @@ public struct AttributionScores: Codable, Sendable, Equatable {
     self.reason = reason
   }
 
-  func check(_ tokens: [TokenDescription], _ path: String) throws {
-    if let place = array.axes.firstIndex(of: "position") {
-      try RangeCheck.counts(array.shape[place], path + ".array", as: tokens.count, of: "tokens")
+  func check(_ tokens: [TokenDescription], _ model: ModelDescription, _ path: String) throws {
+    let wanted: [String] =
+      switch unit {
+      case "token": ["position"]
+      case "head": ["layer", "position", "head"]
+      default: ["layer", "position"]
+      }
+    guard array.axes == wanted else {
+      throw ResultsError.axes(path + ".array.axes", array.axes, wanted: wanted)
+    }
+    // The numbers stand in the JSON: a reader has no second file to look into.
+    guard array.tensor == nil else { throw ResultsError.missing(path + ".array.values") }
+    let hasLayers = wanted[0] == "layer"
+    if hasLayers {
+      guard let layers else { throw ResultsError.missing(path + ".layers") }
+      for (index, layer) in layers.enumerated() {
+        try RangeCheck.layer(layer, of: model, from: -1, "\(path).layers[\(index)]")
+      }
+      try RangeCheck.counts(
+        array.shape[0], path + ".array.values", as: layers.count, of: path + ".layers")
+    }
+    // Below an axis of nothing there are no lists whose lengths could be read.
+    if !hasLayers || array.shape[0] > 0 {
+      try RangeCheck.counts(
+        array.shape[hasLayers ? 1 : 0], path + ".array.values", as: tokens.count, of: "tokens")
+    }
+    if let certificates {
+      let sums = hasLayers ? array.shape[0] : 1
+      guard certificates.count == sums else {
+        throw ResultsError.count(
+          path + ".certificates", certificates.count, hasLayers ? path + ".layers" : "one sum", sums)
+      }
     }
     for (index, unit) in (top ?? []).enumerated() {
-      try RangeCheck.position(unit.position, of: tokens, path + ".top[\(index)].position")
+      let path = "\(path).top[\(index)]"
+      try RangeCheck.layer(unit.layer, of: model, from: -1, path + ".layer")
+      try RangeCheck.position(unit.position, of: tokens, path + ".position")
+      if let unit = unit.unit { try RangeCheck.natural(unit, path + ".unit") }
     }
   }
 }
@@ -257,6 +316,12 @@ public struct PassCount: Codable, Sendable, Equatable {
   public init(forward: Double, backward: Double) {
     self.forward = forward
     self.backward = backward
+  }
+
+  func check(_ path: String) throws {
+    for (name, count) in [("forward", forward), ("backward", backward)] where !(count >= 0) {
+      throw ResultsError.outOfRange("\(path).\(name)", count, "0 or more")
+    }
   }
 
   /// Both added.

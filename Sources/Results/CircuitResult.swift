@@ -1,3 +1,5 @@
+public import Foundation
+
 /// What `telescope circuit` found: the JSON schema `telescope/circuit/1`.
 ///
 /// `circuit trace` fills nodes, `circuit edges` edges too, `circuit evaluate` curves.
@@ -84,26 +86,73 @@ public struct CircuitResult: SchemaDocument, Equatable {
     case timingsMs = "timings_ms"
   }
 
-  /// Checks positions and the ends of edges.
+  /// The result as JSON: keys sorted, numbers in the shortest form that reads back exactly.
   ///
-  /// - Throws: `ResultsError` that names the first field that is out of range.
+  /// The same result always gives the same bytes. The text ends in a line break.
+  ///
+  /// - Parameters:
+  ///   - reproducible: Drops the timings, the one part that differs from run to run.
+  ///   - indented: One field a line, and one node, edge or point of a curve a line, for people;
+  ///     without it, all of it is one line.
+  /// - Returns: UTF-8 text.
+  /// - Throws: ``ResultsError`` that names the first number that is NaN or infinite.
+  public func encoded(reproducible: Bool = false, indented: Bool = true) throws -> Data {
+    let line = try encoded(reproducible, [])
+    return indented ? JSONLayout.indented(line, lines: ["nodes", "edges", "points"]) : line
+  }
+
+  /// Checks that layers and positions exist, that edges have two ends, and that circuits of a curve
+  /// grow.
+  ///
+  /// - Throws: ``ResultsError`` that names the first field that is out of range.
   public func checkRanges() throws {
-    for (index, node) in nodes.enumerated() {
-      guard let position = node.position else { continue }
-      try RangeCheck.position(position, of: tokens, "nodes[\(index)].position")
+    try metric.check(tokens, "metric")
+    try method.check("method")
+    try passes.check("passes")
+    try RangeCheck.natural(unitCount, "unit_count")
+    if let task {
+      try RangeCheck.natural(task.trainPrompts, "task.train_prompts")
+      try RangeCheck.natural(task.testPrompts, "task.test_prompts")
     }
-    for (index, edge) in (edges ?? []).enumerated() {
-      for end in [edge.source, edge.target] {
-        switch end {
-        case .node(let node):
-          guard nodes.indices.contains(node) else {
-            throw ResultsError.outOfRange("edges[\(index)]", node, "a place in 'nodes'")
-          }
-        case .token(let position):
-          try RangeCheck.position(position, of: tokens, "edges[\(index)]")
-        case .metric: break
+    for (index, node) in nodes.enumerated() { try check(node, "nodes[\(index)]") }
+    for (index, edge) in (edges ?? []).enumerated() { try check(edge, "edges[\(index)]") }
+    for (index, curve) in (curves ?? []).enumerated() { try curve.check("curves[\(index)]") }
+  }
+
+  private func check(_ node: CircuitNode, _ path: String) throws {
+    try RangeCheck.layer(node.layer, of: model, path + ".layer")
+    try RangeCheck.natural(node.unit, path + ".unit")
+    if let position = node.position {
+      try RangeCheck.position(position, of: tokens, path + ".position")
+    }
+    if let shares = node.tokens {
+      try RangeCheck.counts(shares.count, path + ".tokens", as: tokens.count, of: "tokens")
+    }
+    if let logits = node.logits {
+      try RangeCheck.counts(
+        logits.count, path + ".logits", as: (logitTokens ?? []).count, of: "logit_tokens")
+    }
+  }
+
+  /// An edge runs from a token or a node to a node or the metric, and never down.
+  private func check(_ edge: CircuitEdge, _ path: String) throws {
+    for (end, name) in [(edge.source, path + ".source"), (edge.target, path + ".target")] {
+      switch end {
+      case .node(let node):
+        guard nodes.indices.contains(node) else {
+          throw ResultsError.outOfRange(name, node, "a place in 'nodes'")
         }
+      case .token(let position): try RangeCheck.position(position, of: tokens, name)
+      case .metric: break
       }
+    }
+    if edge.source == .metric { throw ResultsError.unknown(path + ".source", "metric") }
+    if case .token(let position) = edge.target {
+      throw ResultsError.unknown(path + ".target", "token \(position)")
+    }
+    guard case .node(let source) = edge.source, case .node(let target) = edge.target else { return }
+    guard nodes[source].layer < nodes[target].layer else {
+      throw ResultsError.outOfRange(path + ".target", target, "a node of a later layer")
     }
   }
 }
@@ -259,6 +308,20 @@ public struct CircuitCurve: Codable, Sendable, Equatable {
     self.areas = areas
     self.scorePasses = scorePasses
     self.curvePasses = curvePasses
+  }
+
+  func check(_ path: String) throws {
+    try method.check(path + ".method")
+    try scorePasses.check(path + ".score_passes")
+    try curvePasses.check(path + ".curve_passes")
+    for (index, point) in points.enumerated() {
+      let path = "\(path).points[\(index)]"
+      let before = index == 0 ? 0 : points[index - 1].nodes
+      try RangeCheck.natural(point.nodes, from: before, path + ".nodes")
+      guard (0...1).contains(point.share) else {
+        throw ResultsError.outOfRange(path + ".share", point.share, "from 0 to 1")
+      }
+    }
   }
 
   enum CodingKeys: String, CodingKey {

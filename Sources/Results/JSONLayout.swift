@@ -24,13 +24,17 @@ struct JSONLayout {
     "self_share", "unconverged", "axes", "shape", "targets", "heads",
   ].map { Array($0.utf8) }
 
+  /// What else, of this result, has one element a line.
+  private var lined: [[UInt8]] = []
   private var text: [UInt8] = []
   private var styles: [Style] = []
   private var depth = 0
 
-  /// Lays out JSON that has no space outside its strings.
-  static func indented(_ json: Data) -> Data {
+  /// Lays out JSON that has no space outside its strings; the lists of these names have one element
+  /// a line too.
+  static func indented(_ json: Data, lines: [String] = []) -> Data {
     var layout = JSONLayout()
+    layout.lined = lines.map { Array($0.utf8) }
     layout.write(Array(json))
     return Data(layout.text)
   }
@@ -80,7 +84,7 @@ struct JSONLayout {
 
   private func style(of byte: UInt8, key: ArraySlice<UInt8>, isNested: Bool) -> Style {
     let isList = byte == UInt8(ascii: "[")
-    let isListed = isList && Self.listed.contains { $0.elementsEqual(key) }
+    let isListed = isList && (Self.listed + lined).contains { $0.elementsEqual(key) }
     switch styles.last {
     case .open where isListed: return .lines
     case .open:

@@ -124,6 +124,15 @@ enum RangeCheck {
     guard layer >= -1 else { throw ResultsError.outOfRange(path, layer, "a layer or -1") }
   }
 
+  /// A block of this model, or what stands before the first.
+  static func layer(
+    _ layer: Int, of model: ModelDescription, from least: Int = 0, _ path: String
+  ) throws {
+    guard layer >= least, layer < model.layers else {
+      throw ResultsError.outOfRange(path, layer, "a layer of the model")
+    }
+  }
+
   /// A list with one entry for each of another's.
   static func counts(
     _ count: Int, _ path: String, as other: Int, of otherPath: String

@@ -5,7 +5,6 @@ const state = { layer: 0, column: 0, source: 0, by: "target", route: Object.keys
   view: "side", scale: "root", head: null, kind: Object.keys(headKinds)[0], selves: "without_self" };
 const figures = [];
 const headFigures = [];
-const chips = [];
 const large = [];
 const differences = new Map();
 let limits = {}, pendingAddress;
@@ -76,21 +75,6 @@ function start() {
   }
   showAll();
   listen();
-}
-
-function radios(host, names, field, changed) {
-  byId(host).append(...Object.entries(names).map(([key, name]) => {
-    const input = element("input", { type: "radio", name: field, value: key, checked: state[field] === key });
-    input.addEventListener("change", () => {
-      state[field] = key;
-      changed();
-    });
-    return element("label", {}, input, element("span", {}, name));
-  }));
-}
-
-function setRadio(field) {
-  for (const input of document.getElementsByName(field)) input.checked = input.value === state[field];
 }
 
 function buildFigures() {
@@ -350,7 +334,7 @@ function showDetail() {
     element("h3", {}, isTarget ? "strongest sources" : "strongest targets"), list,
     element("h3", {}, `${nameOf(source)} \u2192 ${nameOf(targets[column])} by layer: `
       + show(values[layer])),
-    profileOf(values, layer, (place) => {
+    profileOf(values, layer, layers.map((each) => String(each.layer)), (place) => {
       state.layer = place;
       select();
     }));
@@ -444,20 +428,6 @@ function showParameters() {
   ];
   byId("parameters").append(...list.map(([name, value, title]) =>
     element("div", {}, element("dt", {}, name), element("dd", { title }, value))));
-}
-
-function showTokens() {
-  const host = byId("tokens");
-  host.setAttribute("role", "listbox");
-  host.setAttribute("aria-label", "Tokens");
-  host.setAttribute("aria-orientation", "horizontal");
-  result.tokens.forEach((token, position) => {
-    const node = element("span", { class: "chip", role: "option", "data-position": position, tabindex: -1,
-      title: "position " + position }, token.bytes ? tokenName(token) : visible(token.text) || "\u2205");
-    chips.push(node);
-    host.append(node);
-    if (token.text.includes("\n")) host.append(element("br", { role: "presentation" }));
-  });
 }
 
 function chooseToken(position) {

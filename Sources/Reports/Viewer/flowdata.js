@@ -2,8 +2,6 @@
 // The numbers: maps are read from base64 when they are first looked at. Everything here counts
 // columns (places among the targets) and sources (positions), layers by their place in the result.
 
-const result = JSON.parse(document.getElementById("result").textContent);
-const byId = (id) => document.getElementById(id);
 const targets = result.parameters.targets;
 const heads = result.parameters.heads;
 const layers = result.layers;

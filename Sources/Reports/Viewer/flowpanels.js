@@ -13,15 +13,6 @@ function rankedTerms(map, isTarget, column, source) {
   return terms.sort((a, b) => Math.abs(b.value) - Math.abs(a.value) || a.at - b.at);
 }
 
-function signedBar(value, low, high) {
-  const span = high - low || 1;
-  const node = element("span", { class: "signed" + (value < 0 ? " loss" : "") }, element("b", {}));
-  node.style.setProperty("--zero", (-low / span) * 100 + "%");
-  node.style.setProperty("--from", ((Math.min(0, value) - low) / span) * 100 + "%");
-  node.style.setProperty("--wide", (Math.abs(value) / span) * 100 + "%");
-  return node;
-}
-
 function rankedList(terms, here, own, show, most, choose) {
   const shown = terms.slice(0, most);
   const low = Math.min(0, ...shown.map((term) => term.value));
@@ -44,36 +35,6 @@ function rankedList(terms, here, own, show, most, choose) {
     element("span", { class: "number" }, show(sum))));
   }
   return element("ol", { class: "top" }, ...rows);
-}
-
-// One flow in every layer, as bars around zero; a click chooses the layer.
-function profileOf(values, place, choose) {
-  const width = 258, height = 76, foot = 13;
-  const low = Math.min(0, ...values), high = Math.max(0, ...values);
-  const span = high - low || 1;
-  const slot = width / values.length;
-  const y = (value) => 2 + (high - value) / span * (height - foot - 4);
-  const node = drawing("svg", { class: "spark", width, height, viewBox: `0 0 ${width} ${height}`,
-    role: "img", "aria-label": "by layer: " + values.map((value) => fixed(value, 3, true)).join(", ") });
-  node.append(drawing("line", { class: "ground", x1: 0, x2: width, y1: y(0), y2: y(0) }));
-  const every = Math.ceil(16 / slot);
-  values.forEach((value, index) => {
-    const shape = { x: (index * slot + slot * 0.14).toFixed(1), width: (slot * 0.72).toFixed(1) };
-    const top = Math.min(y(value), y(0)), tall = Math.max(0.8, Math.abs(y(value) - y(0)));
-    node.append(drawing("rect", { ...shape, class: value < 0 ? "lossbar" : "gainbar", y: top, height: tall }));
-    if (index === place) {
-      node.append(drawing("rect", { ...shape, class: "herebar", y: 0.5, height: height - foot }));
-    }
-    if (index % every === 0 || index === place) {
-      node.append(drawing("text", { x: (index + 0.5) * slot, y: height - 2, "text-anchor": "middle",
-        class: index === place ? "strong" : "" }, String(layers[index].layer)));
-    }
-  });
-  node.addEventListener("click", (event) => {
-    const box = node.getBoundingClientRect();
-    choose(Math.min(values.length - 1, Math.floor((event.clientX - box.left) / box.width * values.length)));
-  });
-  return node;
 }
 
 // MARK: Heads

@@ -2,6 +2,8 @@
 // Text and numbers as people read them. Nothing here, or anywhere in this page, parses HTML:
 // every text from the result becomes a text node.
 
+const result = JSON.parse(document.getElementById("result").textContent);
+const byId = (id) => document.getElementById(id);
 const minus = "\u2212";
 
 function element(name, attributes = {}, ...children) {

@@ -1,8 +1,6 @@
 "use strict";
 // One selected cell; the grid, the text and the numbers beside it follow.
 
-const result = JSON.parse(document.getElementById("result").textContent);
-const byId = (id) => document.getElementById(id);
 const rows = result.layers.map((layer) => layer.cells);
 const count = result.positions.length;
 const state = { column: 0, row: rows.length - 1, measure: "probability", view: "names" };

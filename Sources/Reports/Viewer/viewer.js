@@ -1,8 +1,6 @@
 "use strict";
 // One selected token and one selected layer; everything on the page follows them.
 
-const result = JSON.parse(document.getElementById("result").textContent);
-const byId = (id) => document.getElementById(id);
 const state = { token: 0, layer: -1, path: [], all: false, check: 0, kind: "layer" };
 const explanations = result.explanations;
 const kinds = explanations.map((explanation) => quantityOf(explanation, result.method));
