@@ -69,9 +69,8 @@ public enum PatchReport {
   public static func page(for result: PatchResult) throws -> String {
     let text = DisplayText.visible(result.text, spaces: false)
     return ReportPage.text(
-      template: PackageResources.patch_html,
-      styles: [PackageResources.viewer_css, PackageResources.patch_css],
-      scripts: [PackageResources.format_js, PackageResources.patch_js],
+      body: PackageResources.patch_html, name: "patchpage", styles: [PackageResources.patch_css],
+      scripts: [PackageResources.patch_js],
       title: DisplayText.tail(text, to: 60) + " · patching",
       json: try result.encoded(indented: false))
   }

@@ -34,8 +34,10 @@ extension BackwardRules {
   /// What attention's pattern, or a mixture's choice, is made of.
   func pattern(_ x: Tensor) -> Tensor { pattern == .frozen ? x.detached : x }
 
-  /// What a feed-forward network reads.
-  func feedForward(_ x: Tensor) -> Tensor { feedForward == .stop ? x.detached : x }
+  /// What a feed-forward network reads: where gradients stop, a leaf, so that they still reach its neurons.
+  func feedForward(_ x: Tensor) -> Tensor {
+    feedForward == .stop && x.isRecorded ? x.requiringGradient() : x
+  }
 
   /// c · tanh(z/c).
   func softCapped(_ z: Tensor, _ cap: Double) -> Tensor {
