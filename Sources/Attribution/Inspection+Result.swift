@@ -83,13 +83,22 @@ extension InspectResult {
       inspection.isCausal
       ? nil : "every position sees every other, so none can be changed alone"
     let continues = inspection.isCausal ? nil : "it fills in masks and continues no text"
+    let noRelevance = inspection.withoutRelevance.map {
+      "layer \($0.layer) has \($0.part), which no relevance rule knows"
+    }
+    let noNeurons =
+      inspection.sites.contains { if case .feedForward(_, .hidden) = $0 { true } else { false } }
+      ? nil : "no block shows its neurons"
     let reasons: [(name: String, reason: String?)] = [
       ("explain", noHead), ("explain --depth block", noHead ?? noRule),
       ("explain --depth head, token", noHead ?? noRule ?? noHeads),
       ("explain --check", noHead ?? bothWays), ("explain --contrast", noHead ?? continues),
       ("dla", noHead ?? nonlinear ?? noRule), ("compare", noHead ?? nonlinear ?? noRule),
       ("lens show", noHead), ("lens train", noHead), ("flow", nil),
-      ("flow --granularity all", noHeads), ("capture", nil), ("verify", nil),
+      ("flow --granularity all", noHeads), ("attribute", noHead),
+      ("attribute relp", noHead ?? noRelevance), ("attribute rollout", noHead ?? noHeads),
+      ("circuit", noHead ?? noNeurons ?? noRelevance), ("patch", noHead), ("steer", noHead),
+      ("capture", nil), ("verify", nil),
     ]
     return reasons.map {
       InspectedMethod(name: $0.name, supported: $0.reason == nil, reason: $0.reason)

@@ -40,14 +40,14 @@ public struct Verification {
   ///   - progress: told the share of the invariants tried, and each as it is done.
   /// - Returns: the table, without the model's hash.
   /// - Throws: `ModelError` or `EngineError` where the model cannot run at all.
-  /// - Complexity: about thirty forward passes over the text, and predictions of its last position down to
+  /// - Complexity: about forty forward passes over the text, and predictions of its last position down to
   ///   neurons and source tokens.
   package func verify(
     further: [Check] = [],
     progress: (_ share: Double, _ done: Invariant?) -> Void = { _, _ in }
   ) throws -> VerifyResult {
     let clock = Stopwatch()
-    let checks = runChecks + sumChecks + derivativeChecks + further
+    let checks = runChecks + sumChecks + derivativeChecks + gradientChecks + further
     var found: [Invariant] = []
     progress(0, nil)
     for check in checks {

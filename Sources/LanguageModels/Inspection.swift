@@ -26,6 +26,8 @@ public struct Inspection: Sendable {
   public var sites: Set<Site>
   /// Layers whose updates have no rule that splits them.
   public var layersWithoutRule: [Int]
+  /// The first layer with something that no relevance rule knows, and what it is.
+  public var withoutRelevance: (layer: Int, part: String)?
   /// What the weights are stored as; nil for a configuration alone.
   public var storage: Storage?
 
@@ -151,6 +153,7 @@ public struct Inspection: Sendable {
     blocks = model.blocks.map(\.facts)
     head = model.head.map { HeadFacts($0, tiedTo: model.embedding) }
     sites = model.sites
+    withoutRelevance = model.withoutRule
     layersWithoutRule = model.blocks.indices.filter { model.blocks[$0].rule == nil }
 
     var seen: Set<WeightFact> = []

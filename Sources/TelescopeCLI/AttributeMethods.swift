@@ -14,9 +14,8 @@ struct AttributeMethod: Sendable {
   /// The method that options make.
   let make: @Sendable (AttributeChoices) throws -> any AttributionSource
 
-  private static let units: [AttributionLevel] = [
-    .units(.attention), .units(.mlp), .units(.head), .units(.neuron),
-  ]
+  /// Over heads they sum to attention, over neurons to the network.
+  private static let units: [AttributionLevel] = [.units(.head), .units(.neuron)]
   private static let shares: [AttributionLevel] = [.tokens, .units(.residual)]
   private static let path: Set<String> = ["--baseline", "--hold", "--steps", "--quadrature"]
 

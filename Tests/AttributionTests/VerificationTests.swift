@@ -40,7 +40,7 @@ struct VerificationTests {
     for invariant in result.invariants where invariant.verdict == .fail {
       Issue.record("\(name): \(invariant)")
     }
-    #expect(result.passed && result.invariants.count == 22)
+    #expect(result.passed && result.invariants.count == 25)
     #expect(result.model.dtype == type.name && result.tokens.map(\.id) == Self.ids)
     // What is measured is not simply nothing.
     #expect(result.invariants.contains { ($0.measured ?? 0) > 0 })

@@ -168,6 +168,12 @@ private let modernBERT = """
     lens train                   yes
     flow                         yes
     flow --granularity all       yes
+    attribute                    yes
+    attribute relp               yes
+    attribute rollout            yes
+    circuit                      yes
+    patch                        yes
+    steer                        yes
     capture                      yes
     verify                       yes
 

@@ -8,8 +8,9 @@ internal import Tensors
 // panels miss together, each taken by its magnitude, is less than the tolerance asks. Sums that cancel by luck are no
 // excuse: every panel has to be right.
 //
-// From a zero embedding nearly all happens near the start, where the first norm's ε stops mattering; so the first
-// panels are graded.
+// From a zero embedding all happens near the start: every norm multiplies what is small by 1/√ε, so that after some
+// blocks a millionth of a millionth of an embedding is a whole one. So the first panels are graded, and a panel whose
+// ends are far apart in proportion is halved in proportion.
 
 extension PathIntegral {
   /// The ends of the first panels.
@@ -77,7 +78,11 @@ extension PathIntegral {
       let allowed = 1 / Double(panels.count)
       settled = panels.filter { misses($0) <= allowed }
       open = panels.filter { misses($0) > allowed }.flatMap { panel in
-        let middle = (panel.from + panel.to) / 2
+        let middle =
+          panel.from == 0
+          ? panel.to / 64
+          : panel.to > 4 * panel.from
+            ? (panel.from * panel.to).squareRoot() : (panel.from + panel.to) / 2
         return [Panel(from: panel.from, to: middle), Panel(from: middle, to: panel.to)]
       }
     }
