@@ -1,0 +1,66 @@
+internal import LanguageModels
+internal import Tensors
+
+/// Prompts of one length that run together.
+struct PairBatch {
+  let pairs: [PromptPair]
+  var clean: [[Int]] { pairs.map(\.clean) }
+  /// The changed prompts; nil where one lacks it.
+  var patch: [[Int]]? {
+    let patches = pairs.compactMap(\.patch)
+    return patches.count == pairs.count ? patches : nil
+  }
+  var length: Int { pairs[0].clean.count }
+
+  /// Divides prompts into batches.
+  ///
+  /// - Throws: `CircuitError` for no prompts, pairs of two lengths, and second answers that some lack.
+  static func batches(of pairs: [PromptPair], tokensAtOnce: Int) throws -> [PairBatch] {
+    guard !pairs.isEmpty else { throw CircuitError.noPrompts }
+    for (index, pair) in pairs.enumerated() {
+      if let patch = pair.patch, patch.count != pair.clean.count {
+        throw CircuitError.unevenPair(index, pair.clean.count, patch.count)
+      }
+    }
+    guard Set(pairs.map { $0.versus == nil }).count == 1 else { throw CircuitError.mixedVersus }
+    let groups = Dictionary(grouping: pairs, by: \.clean.count).sorted { $0.key < $1.key }
+    return groups.flatMap { length, group in
+      let size = max(1, tokensAtOnce / max(1, length))
+      return stride(from: 0, to: group.count, by: size).map {
+        PairBatch(pairs: Array(group[$0..<min(group.count, $0 + size)]))
+      }
+    }
+  }
+
+  /// m of each prompt: z(answer) − z(versus) at the last position, from the stream before the head.
+  ///
+  /// Of all logits only these are formed.
+  ///
+  /// - Parameters:
+  ///   - residual: [row, position, width].
+  ///   - rows: which pair each row is of; nil for one each.
+  ///   - model: the model.
+  /// - Throws: `CircuitError` for a metric that is not finite.
+  func metric(
+    _ residual: Tensor, of rows: [Int]? = nil, in model: any LanguageModel
+  ) throws -> [Double] {
+    let head = model.unembedding
+    let (count, length) = (residual.size(0), residual.size(1))
+    let last = residual.slice(length - 1..<length, along: 1)
+    let wide: ScalarType = model.type == .float64 ? .float64 : .float32
+    let states = head.normed(last).reshaped([count, model.shape.width]).to(wide)
+    let pairs = rows.map { $0.map { self.pairs[$0] } } ?? self.pairs
+    func logits(_ tokens: [Int]) -> Tensor {
+      var logits = (states * head.weight.selecting(tokens, along: 0).to(wide)).sum(along: -1)
+      if let bias = head.bias { logits = logits + bias.selecting(tokens, along: 0).to(wide) }
+      return head.softCap.map { (logits * (1 / $0)).tanh * $0 } ?? logits
+    }
+    let answers = logits(pairs.map(\.answer))
+    let versus = pairs.compactMap(\.versus)
+    let values = try (versus.isEmpty ? answers : answers - logits(versus)).values()
+    guard values.allSatisfy(\.isFinite) else {
+      throw CircuitError.notFinite(model.shape.architecture)
+    }
+    return values
+  }
+}
