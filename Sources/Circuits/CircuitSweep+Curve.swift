@@ -1,3 +1,4 @@
+internal import Attribution
 internal import Foundation
 public import Results
 

@@ -1,3 +1,4 @@
+internal import Attribution
 internal import LanguageModels
 internal import Tensors
 
@@ -32,9 +33,7 @@ struct PairBatch {
     }
   }
 
-  /// m of each prompt: z(answer) − z(versus) at the last position, from the stream before the head.
-  ///
-  /// Of all logits only these are formed.
+  /// m of each prompt, z(answer) − z(versus) at the last position, from the stream before the head.
   ///
   /// - Parameters:
   ///   - residual: [row, position, width].
@@ -44,20 +43,10 @@ struct PairBatch {
   func metric(
     _ residual: Tensor, of rows: [Int]? = nil, in model: any LanguageModel
   ) throws -> [Double] {
-    let head = model.unembedding
-    let (count, length) = (residual.size(0), residual.size(1))
-    let last = residual.slice(length - 1..<length, along: 1)
-    let wide: ScalarType = model.type == .float64 ? .float64 : .float32
-    let states = head.normed(last).reshaped([count, model.shape.width]).to(wide)
     let pairs = rows.map { $0.map { self.pairs[$0] } } ?? self.pairs
-    func logits(_ tokens: [Int]) -> Tensor {
-      var logits = (states * head.weight.selecting(tokens, along: 0).to(wide)).sum(along: -1)
-      if let bias = head.bias { logits = logits + bias.selecting(tokens, along: 0).to(wide) }
-      return head.softCap.map { (logits * (1 / $0)).tanh * $0 } ?? logits
-    }
-    let answers = logits(pairs.map(\.answer))
-    let versus = pairs.compactMap(\.versus)
-    let values = try (versus.isEmpty ? answers : answers - logits(versus)).values()
+    let metric = Metric(
+      tokens: pairs.map(\.answer), versus: pairs.compactMap(\.versus), position: length - 1)
+    let values = try metric(residual, in: model).values()
     guard values.allSatisfy(\.isFinite) else {
       throw CircuitError.notFinite(model.shape.architecture)
     }

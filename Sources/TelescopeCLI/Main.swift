@@ -50,6 +50,8 @@ struct Main {
       try FlowCommand.run(Array(words.dropFirst()))
     case "attribute":
       try AttributeCommand.run(Array(words.dropFirst()))
+    case "circuit":
+      try CircuitCommand.run(Array(words.dropFirst()))
     case "inspect":
       try InspectCommand.run(Array(words.dropFirst()))
     case "verify":
@@ -67,7 +69,7 @@ struct Main {
       throw CommandError(
         .usage,
         "Unknown command '\(word)'; the commands are: explain, aggregate, lens, dla, compare, "
-          + "flow, attribute, inspect, verify, capture, model. See telescope --help.")
+          + "flow, attribute, circuit, inspect, verify, capture, model. See telescope --help.")
     }
   }
 
@@ -83,6 +85,7 @@ struct Main {
            telescope compare [options] "prompt"
            telescope flow [options] "text"
            telescope attribute METHOD [options] "text"
+           telescope circuit trace|evaluate [options]
            telescope inspect [options] [MODEL]
            telescope verify [options] [MODEL]
            telescope capture [options] --sites NAMES -o FILE "text"
@@ -95,6 +98,7 @@ struct Main {
       compare     several methods side by side, layer by layer
       flow        which token feeds which, inside one layer (LIG)
       attribute   scores of tokens, heads and neurons by gradients, relevance and attention
+      circuit     which neurons or heads carry a prediction, and how much of it they carry alone
       inspect     what a model is: sizes, wiring, sites, and which methods work
       verify      what must hold of every model, tried on this one
       capture     write what a forward pass shows as safetensors
