@@ -1,3 +1,4 @@
+internal import Attribution
 internal import LanguageModels
 internal import Tensors
 

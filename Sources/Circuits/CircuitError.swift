@@ -1,3 +1,4 @@
+internal import Attribution
 internal import LanguageModels
 
 /// Why a circuit cannot be found or evaluated.
@@ -54,11 +55,11 @@ extension CircuitError {
         + "exchanged between texts of equal length.")
   }
 
-  static func noPatch(_ index: Int, _ ablation: Ablation) -> CircuitError {
+  static func noPatch(_ index: Int) -> CircuitError {
     CircuitError(
       .usage,
-      "Prompt \(index + 1) has no changed prompt, which \(ablation.rawValue) ablation takes its values "
-        + "from; give one, or ablate to zero.")
+      "Prompt \(index + 1) has no changed prompt, which values are to be taken from; give one "
+        + "(--contrast), or ablate to zero and score without pairs.")
   }
 
   static let mixedVersus = CircuitError(

@@ -1,6 +1,6 @@
+public import Attribution
 public import LanguageModels
 public import Results
-internal import Attribution
 internal import Tensors
 
 // What a person asks of a model: which units, how they are scored, and either the circuit that the scores choose
@@ -54,7 +54,7 @@ public struct CircuitPlan: Sendable {
     let start = clock.now
     var result = try self.start(scoring, prompts, loaded)
     let scores = try scoring.scores(
-      of: kind, pairs: prompts.train, in: loaded.model, summingPositions: sumsPositions,
+      of: kind, over: prompts.train, in: loaded.model, summingPositions: sumsPositions,
       progress: progress)
     let scored = clock.now
     result.passes = result.passes + scores.passes
@@ -122,12 +122,12 @@ public struct CircuitPlan: Sendable {
       let before = clock.now
       let share = { (done: Double) in progress((Double(index) + done) / Double(scorings.count)) }
       let scores = try method.scores(
-        of: kind, pairs: prompts.train, in: loaded.model, summingPositions: sumsPositions,
+        of: kind, over: prompts.train, in: loaded.model, summingPositions: sumsPositions,
         progress: { share(0.5 * $0) })
       scoring += clock.now - before
       let curve = try sweep.curve(
         of: scores, by: CircuitSelection(selection, steps: steps, of: scores),
-        method: method.described(hasPatch: prompts.hasPatches), progress: { share(0.5 + 0.5 * $0) })
+        method: method.description(of: prompts.train, in: loaded.model), progress: { share(0.5 + 0.5 * $0) })
       result.passes = result.passes + curve.scorePasses + curve.curvePasses
       result.passes.forward -= sweep.sharedPasses
       curves.append(curve)
@@ -178,7 +178,7 @@ public struct CircuitPlan: Sendable {
         name: first.versus == nil ? "logit" : "logit-diff", token: loaded.describe(first.answer),
         versus: first.versus.map(loaded.describe), position: first.clean.count - 1, value: value,
         start: start),
-      method: scoring.described(hasPatch: prompts.hasPatches), unit: kind.rawValue, unitCount: 0,
+      method: try scoring.description(of: prompts.train, in: loaded.model), unit: kind.rawValue, unitCount: 0,
       nodes: [], passes: PassCount(forward: start == nil ? 1 : 2, backward: 0))
   }
 

@@ -1,3 +1,4 @@
+public import Attribution
 public import LanguageModels
 public import Results
 internal import Tensors
@@ -62,13 +63,9 @@ public struct CircuitSweep {
   ) throws {
     let layers = try model.layers(with: kind)
     let prompts = try PairBatch.batches(of: pairs, tokensAtOnce: tokensAtOnce)
-    if !sumsPositions, let shortest = prompts.first?.length, let longest = prompts.last?.length,
-      shortest != longest
-    {
-      throw CircuitError.lengths(shortest, longest)
-    }
+    if !sumsPositions { try PairBatch.checkLength(prompts) }
     if ablation != .zero, let index = pairs.firstIndex(where: { $0.patch == nil }) {
-      throw CircuitError.noPatch(index, ablation)
+      throw CircuitError.noPatch(index)
     }
     self.kind = kind
     self.ablation = ablation
@@ -173,10 +170,29 @@ public struct CircuitSweep {
         case nil: value
         }
       }
-      let residual = try model.run(batch.prompts.clean, pass: pass).residual
+      let residual = try residual(of: batch.prompts, changes, kind, pass, model)
       values += try withEngineErrors { try batch.prompts.metric(residual, in: model) }
     }
     return values.reduce(0, +) / Double(values.count)
+  }
+
+  /// What the blocks leave; a stream that is replaced whole forgets what came before it, which need not run.
+  private static func residual(
+    of prompts: PairBatch, _ changes: [Int: Edit], _ kind: UnitKind, _ pass: Pass,
+    _ model: any LanguageModel
+  ) throws -> Tensor {
+    let whole = changes.filter { if case .whole = $0.value { true } else { false } }
+    guard kind == .residual, let layer = whole.keys.max(), case .whole(let other)? = changes[layer],
+      let blockwise = model as? any BlockwiseModel
+    else { return try model.run(prompts.clean, pass: pass).residual }
+    let shape = [prompts.pairs.count, prompts.length, model.shape.width]
+    return try withEngineErrors {
+      let stream =
+        other?.expanded(shape) ?? Tensor(repeating: 0, shape, model.type, on: model.device)
+      return blockwise.blocks(
+        layer + 1..<model.shape.layers, stream, blockwise.positions(0..<prompts.length), cache: nil,
+        pass: pass)
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+public import Attribution
 public import LanguageModels
 public import Results
 internal import Tensors

@@ -33,6 +33,14 @@ struct PairBatch {
     }
   }
 
+  /// Refuses batches of several lengths, for which positions cannot be told apart.
+  static func checkLength(_ batches: [PairBatch]) throws {
+    guard let shortest = batches.first?.length, let longest = batches.last?.length,
+      shortest != longest
+    else { return }
+    throw CircuitError.lengths(shortest, longest)
+  }
+
   /// m of each prompt, z(answer) − z(versus) at the last position, from the stream before the head.
   ///
   /// - Parameters:
@@ -44,8 +52,7 @@ struct PairBatch {
     _ residual: Tensor, of rows: [Int]? = nil, in model: any LanguageModel
   ) throws -> [Double] {
     let pairs = rows.map { $0.map { self.pairs[$0] } } ?? self.pairs
-    let metric = Metric(
-      tokens: pairs.map(\.answer), versus: pairs.compactMap(\.versus), position: length - 1)
+    let metric = PromptPair.metric(of: pairs)
     let values = try metric(residual, in: model).values()
     guard values.allSatisfy(\.isFinite) else {
       throw CircuitError.notFinite(model.shape.architecture)

@@ -213,8 +213,8 @@ struct CircuitSweepTests {
         + "texts of equal length.")
     #expect(
       refusal { $0[2].patch = nil }
-        == "Prompt 3 has no changed prompt, which mean ablation takes its values from; give one, or "
-        + "ablate to zero.")
+        == "Prompt 3 has no changed prompt, which values are to be taken from; give one (--contrast), or "
+        + "ablate to zero and score without pairs.")
     #expect(
       refusal {
         $0[2].clean.removeFirst()

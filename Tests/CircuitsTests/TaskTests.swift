@@ -47,7 +47,7 @@ struct TaskTests {
         When After and went met to at the gave passed a store park school office garden station \
         beach hospital market house book ring drink key letter ball gift hat card phone
         """,
-      "capitals": "The the capital of is city Everyone knows that In called", "sums": "",
+      "capitals": "The the capital of is city Everyone knows that name We all know In called", "sums": "",
     ]
     let allowed = try #require(templates[name]).split(separator: " ").map(String.init)
     #expect(shared.subtracting(allowed) == [])
@@ -143,8 +143,8 @@ struct TaskTests {
     #expect(Set(set.train.map(\.clean.count)).count > 1 && set.test.isEmpty)
     #expect(set.train.allSatisfy { $0.clean[0] == 1 && $0.patch?[0] == 1 })
     #expect(set.train.allSatisfy { $0.clean.count == $0.patch?.count })
-    // Countries' names differ in length, and such pairs are left out.
-    #expect(set.leftOut.lengths > 0)
+    // Not every capital's name is one token.
+    #expect(set.leftOut.answers > 0)
   }
 
   /// A tiny model with a token for each byte and for each of some words.

@@ -182,8 +182,8 @@ struct CircuitCommandTests {
         "--versus 'x' is the answer itself; give another token, or leave it out."),
       (["trace", "--answer", "", "abc"], "--answer: the text is empty; give at least one token."),
       (["evaluate", "--method", "random", "--ablation", "mean", "abc"],
-        "Prompt 1 has no changed prompt, which mean ablation takes its values from; give one, or ablate to "
-          + "zero."),
+        "Prompt 1 has no changed prompt, which values are to be taken from; give one (--contrast), or ablate "
+          + "to zero and score without pairs."),
       (["trace", "--task", "nowhere", "--method", "random"],
         "'\(FileManager.default.currentDirectoryPath)/nowhere' is neither a task nor a file that can be "
           + "read; name one of sva-simple, sva-within-rc, sva-nounpp, ioi, capitals, sums, or a file of JSON "

@@ -21,10 +21,12 @@ extension PromptTask {
   }
 }
 
+// Most are of one length, so that prompts which tell positions apart can be many.
 private let frames: [@Sendable (String) -> String] = [
   { "The capital of \($0) is" },
-  { "The capital city of \($0) is" },
   { "Everyone knows that the capital of \($0) is" },
+  { "The name of the capital of \($0) is" },
+  { "We all know the capital of \($0) is" },
   { "In \($0), the capital city is called" },
 ]
 
