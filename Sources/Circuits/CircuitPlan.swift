@@ -120,7 +120,7 @@ public struct CircuitPlan: Sendable {
     var scoring: Duration = .zero
     for (index, method) in scorings.enumerated() {
       let before = clock.now
-      let share = { (done: Double) in progress((Double(index) + done) / Double(scorings.count)) }
+      func share(_ done: Double) { progress((Double(index) + done) / Double(scorings.count)) }
       let scores = try method.scores(
         of: kind, over: prompts.train, in: loaded.model, summingPositions: sumsPositions,
         progress: { share(0.5 * $0) })

@@ -1,6 +1,6 @@
 public import Attribution
 public import LanguageModels
-public import Results
+internal import Results
 internal import Tensors
 
 // C(x) is the run of x in which every unit that is not of the circuit is given another value. Units are replaced

@@ -1,4 +1,4 @@
-public import Attribution
+internal import Attribution
 public import LanguageModels
 public import Results
 

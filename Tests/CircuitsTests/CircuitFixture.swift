@@ -1,3 +1,4 @@
+import Attribution
 import Checkpoints
 import Circuits
 import LanguageModels

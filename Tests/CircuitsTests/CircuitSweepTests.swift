@@ -1,3 +1,4 @@
+import Attribution
 import Circuits
 import LanguageModels
 import Results

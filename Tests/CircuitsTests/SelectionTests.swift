@@ -1,3 +1,4 @@
+import Attribution
 import Circuits
 import Foundation
 import Results
