@@ -49,6 +49,11 @@ struct CommandError: Error {
         .usage: .usage, .notFinite: .badData, .memory: .unavailable,
       ]
       self.init(codes[error.code] ?? .internalError, error.message)
+    case let error as CircuitError:
+      let codes: [CircuitError.Code: Code] = [
+        .usage: .usage, .badData: .badData, .notFinite: .badData, .unreadable: .missingInput,
+      ]
+      self.init(codes[error.code] ?? .internalError, error.message)
     case let error as LensError:
       let codes: [LensError.Code: Code] = [
         .usage: .usage, .badData: .badData, .notFinite: .badData, .memory: .unavailable,

@@ -54,6 +54,8 @@ struct Main {
       try PatchCommand.run(Array(words.dropFirst()))
     case "steer":
       try SteerCommand.run(Array(words.dropFirst()))
+    case "circuit":
+      try CircuitCommand.run(Array(words.dropFirst()))
     case "inspect":
       try InspectCommand.run(Array(words.dropFirst()))
     case "verify":
@@ -71,7 +73,7 @@ struct Main {
       throw CommandError(
         .usage,
         "Unknown command '\(word)'; the commands are: explain, aggregate, lens, dla, compare, "
-          + "flow, attribute, patch, steer, inspect, verify, capture, model. See telescope --help.")
+          + "flow, attribute, circuit, patch, steer, inspect, verify, capture, model. See telescope --help.")
     }
   }
 
@@ -89,6 +91,7 @@ struct Main {
            telescope attribute METHOD [options] "text"
            telescope patch [options] "clean" --contrast "corrupted"
            telescope steer [options] "text" --site SITE --scale X
+           telescope circuit trace|evaluate [options]
            telescope inspect [options] [MODEL]
            telescope verify [options] [MODEL]
            telescope capture [options] --sites NAMES -o FILE "text"
@@ -103,6 +106,7 @@ struct Main {
       attribute   scores of tokens, heads and neurons by gradients, relevance and attention
       patch       what a prediction is when a value comes from another run (also with noise)
       steer       what a model says when a value is scaled, set or added to
+      circuit     which neurons or heads carry a prediction, and how much of it they carry alone
       inspect     what a model is: sizes, wiring, sites, and which methods work
       verify      what must hold of every model, tried on this one
       capture     write what a forward pass shows as safetensors

@@ -148,13 +148,16 @@ struct InspectionTests {
       try reasons("mamba") == [
         "explain --depth head, token": "no block has attention heads",
         "flow --granularity all": "no block has attention heads",
+        "attribute relp": "layer 0 has a selective state space, which no relevance rule knows",
+        "attribute rollout": "no block has attention heads", "circuit": "no block shows its neurons",
       ])
     let headless = try reasons("bert-headless")
     #expect(
       Set(headless.keys)
         == [
           "explain", "explain --depth block", "explain --depth head, token", "explain --check",
-          "explain --contrast", "dla", "compare", "lens show", "lens train",
+          "explain --contrast", "dla", "compare", "lens show", "lens train", "attribute",
+          "attribute relp", "attribute rollout", "circuit", "patch", "steer",
         ])
     #expect(
       Set(headless.values) == [
