@@ -58,16 +58,18 @@ struct AttributionTable {
     numbers.append(total)
     bars.append("")
     emphasis.append(.strong)
-    return TextTable(
-      names: TextTable.Column(head: "token", cells: names, right: false),
-      columns: [
-        TextTable.Column(
-          head: "score",
-          cells: numbers.map { style.glyphs.words(Quantity.fixed($0, decimals, signed: true)) },
-          emphasis: emphasis),
-        TextTable.Column(head: "", cells: bars, right: false, emphasis: emphasis),
-      ]
-    ).lines(style: style, indent: 2)
+    let title = result.scores.count > 1 ? [TerminalLine("  tokens", .strong)] : []
+    return title
+      + TextTable(
+        names: TextTable.Column(head: "token", cells: names, right: false),
+        columns: [
+          TextTable.Column(
+            head: "score",
+            cells: numbers.map { style.glyphs.words(Quantity.fixed($0, decimals, signed: true)) },
+            emphasis: emphasis),
+          TextTable.Column(head: "", cells: bars, right: false, emphasis: emphasis),
+        ]
+      ).lines(style: style, indent: 2)
   }
 
   // MARK: Layers
@@ -147,7 +149,9 @@ struct AttributionTable {
     guard certificates.count > 1 else { return frame.note(words(text)) }
     let layer = scores.layers.map { $0[worst] } ?? worst
     return frame.note(
-      words("each of \(certificates.count) layers has a sum it must reach; the worst, layer \(layer), \(text)"))
+      words(
+        "each of \(certificates.count) layers has a sum it must reach; the worst, layer \(layer), \(text)"
+      ))
   }
 
   private func worst(of certificates: [SumCertificate]) -> Int? {

@@ -83,21 +83,28 @@ struct CircuitCurveTable {
     let values = points.map { $0.faithfulness ?? 0 }
     let bar = ValueBar(
       values: values + [1], width: style.width >= 72 ? 20 : 10, isASCII: style.glyphs.isASCII)
-    let table = TextTable(
-      names: TextTable.Column(head: "nodes", cells: points.map { String($0.nodes) }),
-      columns: [
-        TextTable.Column(head: "share", cells: points.map { CircuitTable.percent($0.share) }),
-        TextTable.Column(head: "faithful", cells: points.map { share($0.faithfulness) }),
-        TextTable.Column(head: "complete", cells: points.map { share($0.completeness) }),
+    let isUndefined = !points.isEmpty && points.allSatisfy { $0.faithfulness == nil }
+    let digits = points.map { String($0.nodes).count }.max() ?? 1
+    var columns = [
+      TextTable.Column(head: "share", cells: points.map { CircuitTable.percent($0.share) }),
+      TextTable.Column(head: "faithful", cells: points.map { share($0.faithfulness) }),
+      TextTable.Column(head: "complete", cells: points.map { share($0.completeness) }),
+    ]
+    if !isUndefined {
+      columns.append(
         TextTable.Column(
           head: "", cells: values.map { bar.cells($0) }, right: false,
-          emphasis: values.map { $0 < 0 ? .loss : .gain }),
-      ], nameLeast: 5)
+          emphasis: values.map { $0 < 0 ? .loss : .gain }))
+    }
+    let table = TextTable(
+      names: TextTable.Column(
+        head: "nodes",
+        cells: points.map { DisplayText.padded(String($0.nodes), to: max(5, digits), right: true) }),
+      columns: columns, nameLeast: 5)
     let lines = frame.quiet(
       phrases.map { "  " + TerminalReport.shown($0, style: style) }.enumerated().map {
         $0.offset == 0 ? $0.element : String($0.element.dropFirst(2))
       })
-    let isUndefined = !points.isEmpty && points.allSatisfy { $0.faithfulness == nil }
     return lines + table.lines(style: style, indent: 2)
       + (isUndefined
         ? frame.note(

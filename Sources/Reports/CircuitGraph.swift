@@ -144,7 +144,8 @@ private struct TracerGraph: Encodable {
     let metric = result.metric
     let plain = slug.unicodeScalars.map { scalar in
       let isKept =
-        scalar.isASCII && (scalar.properties.isAlphabetic || "0123456789-_".unicodeScalars.contains(scalar))
+        scalar.isASCII
+        && (scalar.properties.isAlphabetic || "0123456789-_".unicodeScalars.contains(scalar))
       return isKept ? String(scalar) : "-"
     }.joined()
     metadata = Metadata(

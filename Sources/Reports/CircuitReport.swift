@@ -24,6 +24,10 @@ public enum CircuitReport {
     do {
       try result.checkRanges()
       lines += frame.metric(result.metric, in: result.tokens)
+      if result.task != nil {
+        lines += frame.note(
+          "The first prompt of the task; the metric is the mean over its prompts.")
+      }
       lines += CircuitTable(result, style: style, top: max(0, top)).lines()
       lines += CircuitCurveTable(result, style: style).lines()
       if result.nodes.isEmpty, (result.curves ?? []).isEmpty {
@@ -39,7 +43,8 @@ public enum CircuitReport {
     var phrases = MethodWords.phrases(result.method)
     if let task = result.task {
       phrases.append("task \(task.name)")
-      phrases.append("\(task.trainPrompts) prompts for scores")
+      phrases.append(
+        "\(task.trainPrompts) prompt\(task.trainPrompts == 1 ? "" : "s") for scores")
       if task.testPrompts > 0 { phrases.append("\(task.testPrompts) for circuits") }
       phrases.append("seed \(task.seed)")
     }
@@ -112,7 +117,8 @@ public enum CircuitReport {
         PackageResources.circuitgraph_js, PackageResources.circuitcurves_js,
         PackageResources.circuit_js,
       ],
-      title: DisplayText.tail(text, to: 60) + " · circuit", json: try result.encoded(indented: false))
+      title: DisplayText.tail(text, to: 60) + " · circuit",
+      json: try result.encoded(indented: false))
   }
 }
 

@@ -96,13 +96,16 @@ struct CircuitTable {
           cells: shown.map { words(Quantity.fixed($0.attribution, decimals, signed: true)) },
           emphasis: emphasis),
         TextTable.Column(
-          head: "share", cells: shown.map { words(Quantity.fixed(100 * $0.weight, 1, signed: false)) + "%" }),
+          head: "share",
+          cells: shown.map { words(Quantity.fixed(100 * $0.weight, 1, signed: false)) + "%" }),
         TextTable.Column(
-          head: "", cells: shown.map { bar.cells($0.attribution) }, right: false, emphasis: emphasis),
+          head: "", cells: shown.map { bar.cells($0.attribution) }, right: false, emphasis: emphasis
+        ),
       ], nameLeast: 20)
     return [TerminalLine(), title] + table.lines(style: style, indent: 2)
       + frame.note(
-        "gives: what flows along the edge to the metric; share: how much of its target it explains.")
+        "gives: what flows along the edge to the metric; share: how much of its target it explains."
+      )
   }
 
   /// `12 n345 at 5 ␣keys`, `5 ␣keys`, `the metric`.

@@ -61,18 +61,14 @@ struct LayerTokenGrid {
     guard most >= 1 else { return [] }
     let shown = columns.count <= most ? Array(columns.indices) : strongest(most)
     let cell = min(9, room / shown.count)
-    let hasNames = cell >= 5
-    let grid = ShadedGrid(style: style, largest: largest, cell: cell)
+    let hasNames = cell >= 5 && shown.contains { !columns[$0].name.isEmpty }
+    // A blank column parts wide cells; narrow ones have no room for it.
+    let gap = cell >= 3 ? 1 : 0
+    let grid = ShadedGrid(style: style, largest: largest, cell: cell - gap)
+    let start = label + 1
+    let edge = start + shown.count * cell + 2
     var lines = hasNames ? [] : names(shown)
-    var head = TerminalLine("  layer", .quiet)
-    head.advance(to: label + 1)
-    for (place, column) in shown.enumerated() {
-      let number = columns[column].number
-      let isShown = number.count < cell || place % (number.count < 2 * cell ? 2 : 3) == 0
-      head.append(
-        isShown ? padded(number, cell) : String(repeating: " ", count: cell), .quiet)
-    }
-    let edge = label + 1 + shown.count * cell + 2
+    var head = numbers(shown, cell, gap, from: start)
     if hasNotes, let notes, let noteWidth {
       head.advance(to: edge)
       head.append(DisplayText.padded(notes.head, to: noteWidth, right: true), .quiet)
@@ -80,16 +76,16 @@ struct LayerTokenGrid {
     lines.append(head)
     if hasNames {
       var line = TerminalLine()
-      line.advance(to: label + 1)
-      for column in shown {
-        line.append(padded(DisplayText.cut(columns[column].name, to: cell - 1), cell), .strong)
+      for (place, column) in shown.enumerated() {
+        line.advance(to: start + place * cell)
+        line.append(padded(columns[column].name, cell - gap), .strong)
       }
       lines.append(line)
     }
     for row in rows.indices.reversed() {
       var line = TerminalLine("  " + DisplayText.padded(rows[row], to: label - 2, right: true))
-      line.advance(to: label + 1)
-      for column in shown {
+      for (place, column) in shown.enumerated() {
+        line.advance(to: start + place * cell)
         let piece = grid.piece(values[row * columns.count + column])
         line.append(piece.text, piece.emphasis)
       }
@@ -110,9 +106,22 @@ struct LayerTokenGrid {
             + "The first layer is at the bottom." + some))
   }
 
-  /// A number over the shades of its cell: at the right edge, as shades are.
+  /// The columns' numbers: over each where they fit, else over the first of every few.
+  private func numbers(_ shown: [Int], _ cell: Int, _ gap: Int, from start: Int) -> TerminalLine {
+    var line = TerminalLine("  layer", .quiet)
+    let longest = shown.map { columns[$0].number.count }.max() ?? 1
+    let every = (longest + cell) / cell
+    for (place, column) in shown.enumerated() where place % every == 0 {
+      line.advance(to: start + place * cell)
+      let number = columns[column].number
+      line.append(every == 1 ? padded(number, cell - gap) : number, .quiet)
+    }
+    return line
+  }
+
+  /// At the right edge of its cell.
   private func padded(_ text: String, _ cell: Int) -> String {
-    DisplayText.padded(text, to: cell, right: true)
+    DisplayText.padded(text, to: cell, right: true, ellipsis: style.glyphs.ellipsis)
   }
 
   /// The columns with the largest numbers, in the order of the text.
@@ -126,7 +135,8 @@ struct LayerTokenGrid {
 
   /// Names on lines of their own, where cells are too narrow for them.
   private func names(_ shown: [Int]) -> [TerminalLine] {
-    DisplayText.joined(
+    guard shown.contains(where: { !columns[$0].name.isEmpty }) else { return [] }
+    return DisplayText.joined(
       shown.map { columns[$0].number + " " + columns[$0].name }, by: "  ", to: style.width - 2
     ).map { TerminalLine("  " + $0, .quiet) }
   }

@@ -67,7 +67,8 @@ struct UnitTable {
     columns.append(TextTable.Column(head: "", cells: bars, right: false, emphasis: emphasis))
     return TextTable(
       names: TextTable.Column(
-        head: MethodWords.unit(kind).one.hasPrefix("coordinate") ? "layer, coordinate" : "layer, " + kind,
+        head: MethodWords.unit(kind).one.hasPrefix("coordinate")
+          ? "layer, coordinate" : "layer, " + kind,
         cells: names, right: false), columns: columns
     ).lines(style: style, indent: 2)
   }

@@ -194,15 +194,18 @@ public struct AttributionMethod: Codable, Sendable, Equatable {
 public struct AttributionScores: Codable, Sendable, Equatable {
   /// `token`, `residual`, `attention`, `mlp`, `head` or `neuron`.
   public var unit: String
-  /// Sums over what is inside a unit: axes `position` of tokens, else `layer`, `position`, and `head` of
-  /// heads. Of neurons it holds the sum over each layer's.
+  /// Sums over what is inside a unit.
+  ///
+  /// The axes are `position` of tokens, else `layer` and `position`, and `head` of heads. Of neurons it
+  /// holds the sum over each layer's.
   public var array: AxisArray
   /// The layers that the axis `layer` counts; nil without it.
   public var layers: [Int]?
   /// The units of the largest magnitude, largest first, where there are too many to list.
   public var top: [ScoredUnit]?
-  /// What the scores sum to beside what the theory says they must: one for all of tokens, one for each layer
-  /// otherwise. Nil where the method promises no sum.
+  /// What the scores sum to beside what they must.
+  ///
+  /// One for all of tokens, one for each layer otherwise; nil where the method promises no sum.
   public var certificates: [SumCertificate]?
   /// Why there is no certificate, in one sentence.
   public var reason: String?
@@ -250,7 +253,8 @@ public struct AttributionScores: Codable, Sendable, Equatable {
       let sums = hasLayers ? array.shape[0] : 1
       guard certificates.count == sums else {
         throw ResultsError.count(
-          path + ".certificates", certificates.count, hasLayers ? path + ".layers" : "one sum", sums)
+          path + ".certificates", certificates.count, hasLayers ? path + ".layers" : "one sum", sums
+        )
       }
     }
     for (index, unit) in (top ?? []).enumerated() {

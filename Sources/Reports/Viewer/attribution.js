@@ -193,7 +193,7 @@ function showTops() {
   const body = top.map((unit) => {
     const row = element("tr", { "data-layer": unit.layer, "data-position": unit.position },
       element("th", { scope: "row" }, element("button", { type: "button" }, unitName(scores.unit, unit.layer, unit.unit))),
-      cell(placeName(unit.position), "text"), cell(fixed(unit.score, decimals, true), unit.score < 0 ? "loss" : "gain"),
+      cell(placeName(unit.position), "words"), cell(fixed(unit.score, decimals, true), unit.score < 0 ? "loss" : "gain"),
       hasValue ? cell(unit.value === undefined ? "\u00b7" : fixed(unit.value, valueDecimals, false)) : null,
       element("td", { class: "bar" }, signedBar(unit.score, low, high)));
     row.addEventListener("click", () => {
@@ -206,7 +206,7 @@ function showTops() {
   });
   const heads = ["unit", "token", "score", ...(hasValue ? ["value"] : []), ""];
   byId("toptable").replaceChildren(element("table", {}, element("thead", {}, element("tr", {},
-    ...heads.map((name, index) => element("th", { scope: "col", class: index === 1 ? "text" : null }, name)))),
+    ...heads.map((name, index) => element("th", { scope: "col", class: index === 1 ? "words" : null }, name)))),
   element("tbody", {}, ...body)));
 }
 

@@ -53,6 +53,9 @@ function startGraph() {
   };
   for (const name of ["nodemass", "edgemass", "prune"]) byId(name).addEventListener("input", moved);
   showCircuit();
+  // Of a long text the end, where the metric is.
+  const goal = graph.points.get("metric");
+  byId("graph").scrollLeft = Math.max(0, goal.x + 90 - byId("graph").clientWidth);
 }
 
 function showCircuit() {

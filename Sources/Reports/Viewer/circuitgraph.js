@@ -39,7 +39,10 @@ class CircuitGraph {
     this.row = Math.max(14, Math.min(36, 560 / layerCount));
     const room = Math.max(260, this.host.clientWidth - this.left - 10);
     const few = columns.length <= 40;
-    const wish = (spacing) => columns.map((column) => Math.max(column.most * spacing + 8, few ? 26 : 13));
+    const touched = new Set(circuit.edges.map((edge) => edge.from.key));
+    // In a long text, tokens that take no part are slits.
+    const least = (column) => few ? 26 : column.most || touched.has("token " + column.position) ? 15 : 3;
+    const wish = (spacing) => columns.map((column) => column.most ? Math.max(column.most * spacing + 8, least(column)) : least(column));
     const total = (list) => list.reduce((sum, width) => sum + width, 0);
     let widths = wish(15);
     for (let spacing = 14; total(widths) > room && spacing >= 7; spacing--) widths = wish(spacing);
@@ -133,6 +136,7 @@ class CircuitGraph {
     columns.forEach((column) => {
       const key = "token " + column.position, middle = column.x + column.width / 2;
       const isLit = column.position === null || column.most || touched.has(key);
+      if (!isLit && column.width < 13) return;
       if (hasSources && column.position !== null) {
         add(key, drawing("rect", { class: "node token" + (touched.has(key) ? "" : " dim"), x: middle - 4, y: floor - 4, width: 8, height: 8, rx: 1.5 }));
       }

@@ -1,8 +1,6 @@
 "use strict";
 // Layers × tokens or heads: one selected cell, and what it does to the metric beside it.
 
-const result = JSON.parse(document.getElementById("result").textContent);
-const byId = (id) => document.getElementById(id);
 const { metric, grids } = result;
 const ends = [metric.value, metric.start ?? metric.value];
 const base = result.direction === "noise" ? ends[0] : ends[1];
