@@ -30,6 +30,9 @@ public struct CircuitResult: SchemaDocument, Equatable {
   public var nodes: [CircuitNode]
   /// Edges between them; nil where none were computed.
   public var edges: [CircuitEdge]?
+  /// Of the node whose sources miss its value most, what neurons, tokens and biases give it, and the value; nil
+  /// without edges.
+  public var certificate: SumCertificate?
   /// Tokens whose logits the nodes' `logits` count.
   public var logitTokens: [TokenDescription]?
   /// Faithfulness and completeness of growing circuits, one for each method.
@@ -51,7 +54,8 @@ public struct CircuitResult: SchemaDocument, Equatable {
     schema: String = CircuitResult.schemaName, toolVersion: String, model: ModelDescription,
     device: String, task: CircuitTask? = nil, text: String, tokens: [TokenDescription],
     metric: MetricDescription, method: AttributionMethod, unit: String, unitCount: Int,
-    nodes: [CircuitNode], edges: [CircuitEdge]? = nil, logitTokens: [TokenDescription]? = nil,
+    nodes: [CircuitNode], edges: [CircuitEdge]? = nil, certificate: SumCertificate? = nil,
+    logitTokens: [TokenDescription]? = nil,
     curves: [CircuitCurve]? = nil, passes: PassCount, warnings: [String] = [],
     timingsMs: [String: Double]? = nil
   ) {
@@ -68,6 +72,7 @@ public struct CircuitResult: SchemaDocument, Equatable {
     self.unitCount = unitCount
     self.nodes = nodes
     self.edges = edges
+    self.certificate = certificate
     self.logitTokens = logitTokens
     self.curves = curves
     self.passes = passes
@@ -80,7 +85,7 @@ public struct CircuitResult: SchemaDocument, Equatable {
     case toolVersion = "tool_version"
     case model, device, task, text, tokens, metric, method, unit
     case unitCount = "unit_count"
-    case nodes, edges
+    case nodes, edges, certificate
     case logitTokens = "logit_tokens"
     case curves, passes, warnings
     case timingsMs = "timings_ms"

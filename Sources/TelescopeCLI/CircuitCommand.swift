@@ -8,18 +8,19 @@ enum CircuitCommand {
     switch words.first {
     case "trace": try trace(rest)
     case "evaluate": try evaluate(rest)
+    case "edges": try edges(rest)
     case "--help", "-h": try Terminal.write(help)
     case "--version": try Terminal.write(Main.version)
     case nil:
       throw CommandError(
         .usage,
-        "telescope circuit needs to know what to do: trace or evaluate; see telescope circuit --help."
-      )
+        "telescope circuit needs to know what to do: trace, evaluate or edges; see telescope circuit "
+          + "--help.")
     case let word?:
       throw CommandError(
         .usage,
-        "telescope circuit does not know '\(word)'; it knows trace and evaluate (see telescope circuit "
-          + "--help).")
+        "telescope circuit does not know '\(word)'; it knows trace, evaluate and edges (see telescope "
+          + "circuit --help).")
     }
   }
 
@@ -67,16 +68,18 @@ enum CircuitCommand {
     usage: telescope circuit trace [options] --task NAME|FILE
            telescope circuit trace [options] "text" [--contrast "text"]
            telescope circuit evaluate [options] --task NAME|FILE
+           telescope circuit edges [options] --task NAME|FILE
 
       trace       score the units of a model for a prediction, and keep those that carry it
       evaluate    how much of the prediction is left when only such units run: faithfulness and
                   completeness of growing circuits, one curve for each method
+      edges       what neurons of a trace give to each other, tokens to them, and they to the metric
 
-    telescope circuit trace --help and telescope circuit evaluate --help list the options.
+    telescope circuit trace --help, and so on, list the options.
 
     """
 
-  private static let promptHelp = """
+  static let promptHelp = """
     Of what prompts
       --task NAME|FILE         sva-simple, sva-within-rc, sva-nounpp (verbs that agree), ioi (who
                                received it), capitals, sums, or a file of JSON lines with
@@ -92,7 +95,7 @@ enum CircuitCommand {
                                (default: as the model's files say)
     """
 
-  private static let methodHelp = """
+  static let methodHelp = """
       --unit UNIT              neuron (default), head, attention, mlp, residual
       --sum-positions          a unit stands for all its positions; prompts may differ in length
       --rules RULES            of relp: relp (default), relp-jafari, cp-lrp, gradient
@@ -101,7 +104,7 @@ enum CircuitCommand {
       --steps N                of ig-activations, conductance and eap-ig (default 10)
     """
 
-  private static let outputHelp = """
+  static let outputHelp = """
       --csv FILE               one line per number
       --html FILE              one page that needs no network
       --reproducible           leave out wall times, so that the same run gives the same bytes

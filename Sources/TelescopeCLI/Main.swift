@@ -91,7 +91,7 @@ struct Main {
            telescope attribute METHOD [options] "text"
            telescope patch [options] "clean" --contrast "corrupted"
            telescope steer [options] "text" --site SITE --scale X
-           telescope circuit trace|evaluate [options]
+           telescope circuit trace|evaluate|edges [options]
            telescope inspect [options] [MODEL]
            telescope verify [options] [MODEL]
            telescope capture [options] --sites NAMES -o FILE "text"
