@@ -21,7 +21,7 @@ struct FamilyReferenceTests {
       // Of the second sequence only what all else follows from.
       #expect(
         sequence == "0"
-          ? Set(sites.values) == reference.model.sites
+          ? Set(sites.values) == reference.model.sites.filter(\.isStored)
           : Set(sites.values).contains(reference.outcome))
       let run = try reference.model.run(
         [reference.ids(sequence + ".ids")], capturing: Set(sites.values))
@@ -29,6 +29,42 @@ struct FamilyReferenceTests {
         let worst = distance(try run.activations[site].values(), reference.values(name))
         #expect(
           worst.error <= Reference.tolerance(type), "\(name) is off by \(worst)")
+      }
+    }
+  }
+
+  @Test("What branches read is the stream, and a norm's scale is that of what it is given", arguments: Reference.names)
+  func readings(name: String) throws {
+    let model = try Reference(name, .float64).model
+    let ids = try Reference(name, .float64).ids("0.ids")
+    let run = try model.run([ids], capturing: model.sites.subtracting([.logits, .finalNorm]))
+    func rows(_ site: Site) throws -> [Double] { try run.activations[site].values() }
+    for site in model.sites where !site.isStored {
+      switch site {
+      case .attention(let layer, .input):
+        #expect(try rows(site) == rows(.residual(layer, .before)))
+      case .feedForward(let layer, .input):
+        let moment: Site.Moment =
+          model.sites.contains(.residual(layer, .middle)) ? .middle : .before
+        #expect(try rows(site) == rows(.residual(layer, moment)))
+      case .scale(_, let place):
+        let scales = try rows(site)
+        #expect(scales.count == ids.count && scales.allSatisfy { $0 > 0 && $0.isFinite })
+        // Twice the scale is twice the normed: what is added after an output norm without a shift doubles.
+        guard place == .attentionOutput || place == .feedForwardOutput,
+          model.sites.contains(.residual(site.layer ?? 0, .middle)), name.hasPrefix("gemma")
+            || name.hasPrefix("olmo")
+        else { continue }
+        let output: Site =
+          place == .attentionOutput
+          ? .attention(site.layer ?? 0, .output) : .feedForward(site.layer ?? 0, .output)
+        let doubled = try model.run(
+          [ids], capturing: [output],
+          pass: Pass(sites: [site]) { $0 == site ? $1 * 2 : $1 }
+        ).activations[output].values()
+        let once = try rows(output)
+        #expect(zip(doubled, once).allSatisfy { abs($0 - 2 * $1) < 1e-12 * (1 + abs($1)) })
+      default: Issue.record("\(site) is stored nowhere and tried by nothing")
       }
     }
   }
@@ -239,5 +275,15 @@ struct FamilyReferenceTests {
     #expect(
       message { _ = try model.run([[1, 2], [3]]) }
         == "The sequences of a batch differ in length; run them one by one.")
+  }
+}
+
+extension Site {
+  /// Whether references hold it; what follows from what they hold is tried by itself.
+  fileprivate var isStored: Bool {
+    switch self {
+    case .scale, .attention(_, .input), .feedForward(_, .input): false
+    default: true
+    }
   }
 }

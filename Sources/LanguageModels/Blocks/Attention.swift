@@ -25,7 +25,7 @@ package struct Attention: AttentionBranch {
   /// What is added to the scores; nil for nothing.
   var bias: RelativeBias?
 
-  package var parts: [Site.AttentionPart] { Site.AttentionPart.allCases }
+  package var parts: [Site.AttentionPart] { Site.AttentionPart.within }
 
   package func callAsFunction(
     _ x: Tensor, _ layer: Int, _ positions: Positions, _ cache: KeyValueCache?, _ pass: Pass

@@ -59,7 +59,8 @@ extension AttentionBranch {
   /// What the heads' mixes, joined, [batch, position, heads · headWidth], add to the residual stream.
   func added(by joined: Tensor, _ layer: Int, _ pass: Pass) -> Tensor {
     let branch = output(joined, layer, pass)
-    return pass(.attention(layer, .output), outputNorm?(branch, layer, pass) ?? branch)
+    let normed = outputNorm?(branch, layer, pass, at: .attentionOutput) ?? branch
+    return pass(.attention(layer, .output), normed)
   }
 }
 
@@ -80,15 +81,26 @@ extension Block {
   package var rotary: RotaryEmbedding? { nil }
   package func halves(at layer: Int, _ positions: Positions) -> BlockHalves? { nil }
 
-  /// Sites of a block with these branches that shows the residual stream at these moments.
+  /// Sites of a block with these branches that shows the residual stream at these moments, and what the
+  /// branches read, and has these norms beside its branches' own.
   func sites(
     at layer: Int, _ moments: [Site.Moment], _ attention: any AttentionBranch,
-    _ feedForward: any FeedForwardBranch
+    _ feedForward: any FeedForwardBranch, norms: [Site.NormPlace]
   ) -> Set<Site> {
-    Set(
-      moments.map { .residual(layer, $0) } + attention.parts.map { .attention(layer, $0) }
-        + feedForward.parts.map { .feedForward(layer, $0) })
+    let own: [Site.NormPlace] =
+      (attention.outputNorm == nil ? [] : [.attentionOutput])
+      + (feedForward.outputNorm == nil ? [] : [.feedForwardOutput])
+    return Set(
+      moments.map { .residual(layer, $0) }
+        + ([.input] + attention.parts).map { .attention(layer, $0) }
+        + ([.input] + feedForward.parts).map { .feedForward(layer, $0) }
+        + (norms + own).map { .scale(layer, $0) })
   }
+}
+
+extension Site.AttentionPart {
+  /// What ordinary attention shows; what it reads is the block's.
+  static let within = allCases.filter { $0 != .input }
 }
 
 extension BlockRule {

@@ -38,7 +38,7 @@ package struct DisentangledAttention: AttentionBranch {
   /// What products of queries and keys are multiplied by.
   var scale: Double
 
-  package var parts: [Site.AttentionPart] { Site.AttentionPart.allCases }
+  package var parts: [Site.AttentionPart] { Site.AttentionPart.within }
 
   package func callAsFunction(
     _ x: Tensor, _ layer: Int, _ positions: Positions, _ cache: KeyValueCache?, _ pass: Pass

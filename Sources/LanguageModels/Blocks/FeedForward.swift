@@ -37,6 +37,7 @@ package struct FeedForward: FeedForwardBranch {
       neurons = pass.rules.product(gate: activation(gate, pass.rules), up: up)
     }
     let added = output(pass(.feedForward(layer, .hidden), neurons), layer, pass)
-    return pass(.feedForward(layer, .output), outputNorm?(added, layer, pass) ?? added)
+    let normed = outputNorm?(added, layer, pass, at: .feedForwardOutput) ?? added
+    return pass(.feedForward(layer, .output), normed)
   }
 }

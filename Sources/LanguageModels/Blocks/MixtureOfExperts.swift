@@ -59,7 +59,8 @@ package struct MixtureOfExperts: FeedForwardBranch {
       let routed = said.reshaped([batch * count, chosen, width]).sum(along: 1)
       sum = (always.map { routed + $0 } ?? routed).reshaped([batch, count, width])
     }
-    return pass(.feedForward(layer, .output), outputNorm?(sum, layer, pass) ?? sum)
+    let normed = outputNorm?(sum, layer, pass, at: .feedForwardOutput) ?? sum
+    return pass(.feedForward(layer, .output), normed)
   }
 
   /// Which experts each token uses.

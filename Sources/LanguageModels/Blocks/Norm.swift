@@ -40,22 +40,49 @@ public struct Norm {
     }
   }
 
-  /// The same in a block (nil: in the head), under the rules of a pass.
+  /// The same in a block (nil: in the head), under the rules of a pass, where its scale may be seen.
   ///
   /// With its scale held, a norm is γ ⊙ (x − mean)/σ + β with 1/σ a constant; the mean, which only layer norms
   /// take off, is linear in x.
-  func callAsFunction(_ x: Tensor, _ layer: Int?, _ pass: Pass) -> Tensor {
+  func callAsFunction(
+    _ x: Tensor, _ layer: Int?, _ pass: Pass, at place: Site.NormPlace? = nil
+  ) -> Tensor {
     let bias = self.bias?.to(x.type)
+    if let layer, let place, pass.wants(.scale(layer, place)) {
+      return inParts(x, layer, pass, .scale(layer, place))
+    }
     guard pass.rules.norm == .frozen, x.isRecorded else {
       guard let bias, let share = pass.biasShare(of: layer) else { return self(x) }
       return x.layerNorm(weight.to(x.type), bias: bias * share, epsilon: epsilon)
     }
-    let centred = kind == .rms ? x : x - x.mean(along: -1, keepingDimension: true)
-    let held = centred.detached
-    let scale = ((held * held).mean(along: -1, keepingDimension: true) + epsilon)
-      .reciprocalSquareRoot
-    var carrier = centred * (scale * weight.to(x.type))
-    if let bias { carrier = carrier + (pass.biasShare(of: layer).map { bias * $0 } ?? bias) }
+    let centred = centred(x)
+    let carrier = scaled(centred, by: scale(of: centred.detached), layer, pass)
     return self(x.detached).carryingGradient(of: carrier)
+  }
+
+  /// With the scale shown, and what comes back in its place.
+  private func inParts(_ x: Tensor, _ layer: Int, _ pass: Pass, _ site: Site) -> Tensor {
+    let centred = centred(x)
+    let own = scale(of: pass.rules.norm == .frozen ? centred.detached : centred)
+    let shape = own.shape
+    let shown = pass(site, own.reshaped(Array(shape.dropLast()))).reshaped(shape)
+    return scaled(centred, by: shown, layer, pass)
+  }
+
+  private func centred(_ x: Tensor) -> Tensor {
+    kind == .rms ? x : x - x.mean(along: -1, keepingDimension: true)
+  }
+
+  /// 1/σ of what has no mean: [..., 1].
+  private func scale(of centred: Tensor) -> Tensor {
+    ((centred * centred).mean(along: -1, keepingDimension: true) + epsilon).reciprocalSquareRoot
+  }
+
+  private func scaled(
+    _ centred: Tensor, by scale: Tensor, _ layer: Int?, _ pass: Pass
+  ) -> Tensor {
+    let made = centred * (scale * weight.to(centred.type))
+    guard let bias = bias?.to(centred.type) else { return made }
+    return made + (pass.biasShare(of: layer).map { bias * $0 } ?? bias)
   }
 }

@@ -17,9 +17,20 @@ package struct ParallelBlock: Block {
     _ x: Tensor, _ layer: Int, _ positions: Positions, _ cache: KeyValueCache?, _ pass: Pass
   ) -> Tensor {
     let before = pass(.residual(layer, .before), x)
-    let seen = attentionNorm(before, layer, pass)
+    let seen = attentionNorm(
+      pass(.attention(layer, .input), before), layer, pass, at: .attentionInput)
     let attended = attention(seen, layer, positions, cache, pass)
-    let fed = feedForward(feedForwardNorm?(before, layer, pass) ?? seen, layer, pass)
+    // Where both read N₁(x), each has a reading of its own as soon as one of them is looked at.
+    let read = pass(.feedForward(layer, .input), before)
+    let network: Tensor
+    if let feedForwardNorm {
+      network = feedForwardNorm(read, layer, pass, at: .feedForwardInput)
+    } else if pass.wants(.feedForward(layer, .input)) || pass.wants(.attention(layer, .input)) {
+      network = attentionNorm(read, layer, pass)
+    } else {
+      network = seen
+    }
+    let fed = feedForward(network, layer, pass)
     return pass(.residual(layer, .after), before + attended + fed)
   }
 
@@ -31,7 +42,9 @@ package struct ParallelBlock: Block {
   }
 
   package func sites(at layer: Int) -> Set<Site> {
-    sites(at: layer, [.before, .after], attention, feedForward)
+    sites(
+      at: layer, [.before, .after], attention, feedForward,
+      norms: [.attentionInput] + (feedForwardNorm == nil ? [] : [.feedForwardInput]))
   }
 
   package var rule: BlockRule? { BlockRule(attention, feedForward) }

@@ -21,13 +21,18 @@ package struct PostNormBlock: Block {
       pass(
         .residual(layer, .middle),
         attentionNorm(
-          before + attention(before, layer, positions, cache, pass), layer, pass)), layer, pass)
+          before
+            + attention(
+              pass(.attention(layer, .input), before), layer, positions, cache, pass),
+          layer, pass, at: .attentionOutput)), layer, pass)
   }
 
   private func fed(_ middle: Tensor, _ layer: Int, _ pass: Pass) -> Tensor {
     pass(
       .residual(layer, .after),
-      feedForwardNorm(middle + feedForward(middle, layer, pass), layer, pass))
+      feedForwardNorm(
+        middle + feedForward(pass(.feedForward(layer, .input), middle), layer, pass), layer, pass,
+        at: .feedForwardOutput))
   }
 
   package func halves(at layer: Int, _ positions: Positions) -> BlockHalves? {
@@ -38,7 +43,9 @@ package struct PostNormBlock: Block {
   }
 
   package func sites(at layer: Int) -> Set<Site> {
-    sites(at: layer, Site.Moment.allCases, attention, feedForward)
+    sites(
+      at: layer, Site.Moment.allCases, attention, feedForward,
+      norms: [.attentionOutput, .feedForwardOutput])
   }
 
   package var rule: BlockRule? {

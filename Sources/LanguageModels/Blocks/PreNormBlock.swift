@@ -18,16 +18,17 @@ package struct PreNormBlock: Block {
     _ x: Tensor, _ layer: Int, _ positions: Positions, _ cache: KeyValueCache?, _ pass: Pass
   ) -> Tensor {
     let before = pass(.residual(layer, .before), x)
-    let seen = attentionNorm?(before, layer, pass) ?? before
+    let read = pass(.attention(layer, .input), before)
+    let seen = attentionNorm?(read, layer, pass, at: .attentionInput) ?? read
     return fed(
       pass(.residual(layer, .middle), before + attention(seen, layer, positions, cache, pass)),
       layer, pass)
   }
 
   private func fed(_ middle: Tensor, _ layer: Int, _ pass: Pass) -> Tensor {
-    pass(
-      .residual(layer, .after),
-      middle + feedForward(feedForwardNorm?(middle, layer, pass) ?? middle, layer, pass))
+    let read = pass(.feedForward(layer, .input), middle)
+    let seen = feedForwardNorm?(read, layer, pass, at: .feedForwardInput) ?? read
+    return pass(.residual(layer, .after), middle + feedForward(seen, layer, pass))
   }
 
   package func halves(at layer: Int, _ positions: Positions) -> BlockHalves? {
@@ -37,7 +38,10 @@ package struct PreNormBlock: Block {
   }
 
   package func sites(at layer: Int) -> Set<Site> {
-    sites(at: layer, Site.Moment.allCases, attention, feedForward)
+    sites(
+      at: layer, Site.Moment.allCases, attention, feedForward,
+      norms: (attentionNorm == nil ? [] : [.attentionInput])
+        + (feedForwardNorm == nil ? [] : [.feedForwardInput]))
   }
 
   package var rule: BlockRule? { BlockRule(attention, feedForward) }

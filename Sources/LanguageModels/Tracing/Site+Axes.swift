@@ -28,8 +28,10 @@ extension Site {
     switch self {
     case .embedding, .residual, .finalNorm: [.position, .width]
     case .logits: [.position, .vocabulary]
+    case .scale: [.position]
     case .attention(_, let part):
       switch part {
+      case .input: [.position, .width]
       case .query: [.heads, .position, .headWidth]
       case .key, .value: [.keyValueHeads, .position, .headWidth]
       case .pattern: [.heads, .queryPosition, .keyPosition]
@@ -38,6 +40,7 @@ extension Site {
       }
     case .feedForward(_, let part):
       switch part {
+      case .input: [.position, .width]
       case .router: [.position, .experts]
       case .experts: [.position, .experts, .width]
       case .gate, .up, .hidden: [.position, .hidden]

@@ -5,7 +5,9 @@ extension Site {
   /// The block, for sites that are in one.
   public var layer: Int? {
     switch self {
-    case .residual(let layer, _), .attention(let layer, _), .feedForward(let layer, _): layer
+    case .residual(let layer, _), .attention(let layer, _), .feedForward(let layer, _),
+      .scale(let layer, _):
+      layer
     case .embedding, .finalNorm, .logits: nil
     }
   }
@@ -22,6 +24,7 @@ extension Site {
     case .residual(_, let moment): .residual(layer, moment)
     case .attention(_, let part): .attention(layer, part)
     case .feedForward(_, let part): .feedForward(layer, part)
+    case .scale(_, let place): .scale(layer, place)
     case .embedding, .finalNorm, .logits: self
     }
   }
@@ -39,7 +42,8 @@ extension Site {
   static let kinds: [Site] =
     [.embedding] + Moment.allCases.map { .residual(0, $0) }
     + AttentionPart.allCases.map { .attention(0, $0) }
-    + FeedForwardPart.allCases.map { .feedForward(0, $0) } + [.finalNorm, .logits]
+    + FeedForwardPart.allCases.map { .feedForward(0, $0) }
+    + NormPlace.allCases.map { .scale(0, $0) } + [.finalNorm, .logits]
 }
 
 /// Sites as a person names them.
@@ -114,7 +118,7 @@ extension Collection<Site> {
       let layer =
         switch site {
         case .embedding: -1
-        case .residual, .attention, .feedForward: site.layer ?? 0
+        case .residual, .attention, .feedForward, .scale: site.layer ?? 0
         case .finalNorm, .logits: Int.max
         }
       // Attention is before the middle of the stream, and the network before its end.
@@ -122,6 +126,8 @@ extension Collection<Site> {
         switch site {
         case .residual(_, .middle): 100
         case .feedForward: 200 + place
+        case .scale(_, .attentionInput), .scale(_, .attentionOutput): 90
+        case .scale: 290
         case .residual(_, .after): 300
         default: place
         }

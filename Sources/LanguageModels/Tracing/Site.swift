@@ -13,6 +13,10 @@ public enum Site: Hashable, Sendable {
   case attention(Int, AttentionPart)
   /// Inside a block's feed-forward network.
   case feedForward(Int, FeedForwardPart)
+  /// The scale 1/σ of a block's norm, of RMS norms 1/√(mean(x²) + ε): [batch, position].
+  ///
+  /// A pass that visits it has its norm computed in parts, which may round otherwise.
+  case scale(Int, NormPlace)
   /// What the unembedding receives, or the last norm of an encoder without one leaves:
   /// [batch, position, width].
   case finalNorm
@@ -29,8 +33,23 @@ public enum Site: Hashable, Sendable {
     case after
   }
 
+  /// Where a block's norms stand.
+  public enum NormPlace: String, Hashable, Sendable, CaseIterable {
+    /// Before attention, or before both branches where they share it.
+    case attentionInput = "attention-input"
+    /// At attention's end: over what it adds, or over the stream with it.
+    case attentionOutput = "attention-output"
+    /// Before the feed-forward network.
+    case feedForwardInput = "feed-forward-input"
+    /// At the network's end.
+    case feedForwardOutput = "feed-forward-output"
+  }
+
   /// The values inside attention.
   public enum AttentionPart: String, Hashable, Sendable, CaseIterable {
+    /// What it reads of the stream, before its norm; changing it leaves the stream alone:
+    /// [batch, position, width].
+    case input
     /// Queries after position rotation: [batch, heads, position, headWidth].
     case query
     /// Keys after position rotation: [batch, key-value heads, position, headWidth].
@@ -47,6 +66,9 @@ public enum Site: Hashable, Sendable {
 
   /// The values inside a feed-forward network.
   public enum FeedForwardPart: String, Hashable, Sendable, CaseIterable {
+    /// What it reads of the stream, before its norm; changing it leaves the stream alone:
+    /// [batch, position, width].
+    case input
     /// The logits by which a mixture chooses experts: [batch, position, experts].
     case router
     /// What each expert adds, zero where it is not chosen, and last what an expert adds that all
@@ -71,6 +93,7 @@ extension Site: CustomStringConvertible {
     case .residual(let layer, let moment): "residual.\(moment.rawValue).\(layer)"
     case .attention(let layer, let part): "attention.\(part.rawValue).\(layer)"
     case .feedForward(let layer, let part): "feed-forward.\(part.rawValue).\(layer)"
+    case .scale(let layer, let place): "scale.\(place.rawValue).\(layer)"
     case .finalNorm: "final-norm"
     case .logits: "logits"
     }
