@@ -173,8 +173,14 @@ private struct EdgeSums {
         source: key.source, target: key.target, value: sum.value * share,
         weight: sum.weight * share, attribution: sum.attribution * share)
     }
-    .filter { abs($0.weight) >= leastWeight }
-    .sorted { first, second in
+    .filter { abs($0.weight) >= leastWeight }.inOrder
+  }
+}
+
+extension [CircuitEdge] {
+  /// Largest attribution first.
+  var inOrder: [CircuitEdge] {
+    sorted { first, second in
       let (a, b) = (abs(first.attribution), abs(second.attribution))
       return a == b ? first.order.lexicographicallyPrecedes(second.order) : a > b
     }
@@ -189,6 +195,7 @@ extension CircuitEdge {
       case .token(let token): [0, token]
       case .node(let node): [1, node]
       case .metric: [2, 0]
+      case .embedding: [3, 0]
       }
     }
   }

@@ -149,7 +149,7 @@ public struct CircuitPlan: Sendable {
   }
 
   /// A result with all but what was found.
-  private func start(
+  func start(
     _ scoring: NodeScoring, _ prompts: PromptSet, _ loaded: LoadedModel
   ) throws -> CircuitResult {
     try loaded.requireHead()

@@ -22,7 +22,7 @@ public struct CircuitResult: SchemaDocument, Equatable {
   public var metric: MetricDescription
   /// How nodes were scored.
   public var method: AttributionMethod
-  /// `neuron`, `head`, `attention`, `mlp` or `residual`.
+  /// `neuron`, `head`, `attention`, `mlp`, `residual`, or `branch` (0 attention, 1 mlp).
   public var unit: String
   /// How many units there are to choose from: layers × positions × units.
   public var unitCount: Int
@@ -223,16 +223,18 @@ public struct CircuitNode: Codable, Sendable, Equatable {
 
 /// What one end of an edge gives to the other, past all other nodes.
 public struct CircuitEdge: Codable, Sendable, Equatable {
-  /// An end of an edge; in JSON `node 3`, `token 0` or `metric`.
+  /// An end of an edge; in JSON `node 3`, `token 0`, `embedding` or `metric`.
   public enum End: Codable, Sendable, Hashable {
     /// A place in `nodes`.
     case node(Int)
     /// A token's embedding.
     case token(Int)
+    /// All tokens' embeddings.
+    case embedding
     /// The metric.
     case metric
 
-    /// Reads `node 3`, `token 0` or `metric`.
+    /// Reads `node 3`, `token 0`, `embedding` or `metric`.
     public init(from decoder: any Decoder) throws {
       let container = try decoder.singleValueContainer()
       let words = try container.decode(String.self).split(separator: " ")
@@ -240,6 +242,7 @@ public struct CircuitEdge: Codable, Sendable, Equatable {
       case ("node", let place?, 2): self = .node(place)
       case ("token", let place?, 2): self = .token(place)
       case ("metric", nil, 1): self = .metric
+      case ("embedding", nil, 1): self = .embedding
       default:
         throw DecodingError.dataCorruptedError(
           in: container, debugDescription: "not an end of an edge")
@@ -253,6 +256,7 @@ public struct CircuitEdge: Codable, Sendable, Equatable {
       case .node(let place): try container.encode("node \(place)")
       case .token(let place): try container.encode("token \(place)")
       case .metric: try container.encode("metric")
+      case .embedding: try container.encode("embedding")
       }
     }
   }

@@ -5,7 +5,7 @@ extension CircuitCommand {
   /// `telescope circuit edges`: a trace of neurons, and what they give to each other.
   static func edges(_ words: [String]) throws {
     let own: [String: Arguments.Form] = [
-      "--edge-threshold": .value, "--edge-prompts": .value, "--logits": .value, "--prune": .alone,
+      "--edge-threshold": .value, "--edge-prompts": .value, "--logits": .value, "--prune": .alone, "--between": .value,
     ]
     let arguments = try Arguments(
       words,
@@ -28,6 +28,15 @@ extension CircuitCommand {
       try arguments.integer("--edge-prompts", in: 1...1_000_000) ?? options.prompts
     options.logits = try arguments.integer("--logits", in: 0...100) ?? options.logits
     options.prunes = arguments.flag("--prune")
+    let isOfBranches =
+      try arguments.choice("--between", ["neurons", "branches"], \.self) == "branches"
+    if isOfBranches {
+      for option in ["--logits", "--top", "--mass", "--threshold", "--select", "--unit"]
+      where arguments.has(option) {
+        throw CommandError(
+          .usage, "\(option) chooses among neurons, and --between branches shows them all; leave it out.")
+      }
+    }
     let source = try words.source(arguments.rest)
     if case .text = source, arguments.has("--edge-prompts") {
       throw CommandError(.usage, "--edge-prompts goes with --task; leave it out.")
@@ -35,8 +44,12 @@ extension CircuitCommand {
     try words.checkOutputs()
     let session = try CircuitSession(common, words)
     let result = try session.result(of: source, "Finding edges") { prompts, progress in
-      try words.plan(for: prompts).edges(
-        words.scorings[0], options, of: prompts, in: session.loaded, progress: progress)
+      let plan = words.plan(for: prompts)
+      return try isOfBranches
+        ? plan.branchEdges(
+          words.scorings[0], options, of: prompts, in: session.loaded, progress: progress)
+        : plan.edges(
+          words.scorings[0], options, of: prompts, in: session.loaded, progress: progress)
     }
     try words.write(result, common)
   }
@@ -66,6 +79,8 @@ extension CircuitCommand {
       --prune                  of these, those that lie on a way from a token to the metric
 
     Which edges
+      --between B              neurons (default), or branches: embedding, attention and networks, by
+                               --method atp (EAP) or eap-ig
       --edge-threshold X       those that explain this share of their target (default 0.01)
       --edge-prompts N         means over so many of the task's prompts (default 10)
       --logits N               tokens whose logits each neuron is measured by (default 5)
