@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 public import Results
 
 /// A circuit with its edges and with how well it carries the metric, for a terminal, a page, a table or
