@@ -1,5 +1,6 @@
 import Attribution
 import LanguageModels
+import Results
 import Tensors
 import TestSupport
 import Testing
