@@ -145,7 +145,8 @@ struct RuledRun {
       try withRecording(true) {
         var pass = Pass(sites: Set(sites + [.embedding]), rules: rules) { site, value in
           var value = change(site, value)
-          if site == .embedding { value = value.requiringGradient() }
+          // Behind a network that is stopped, nothing else carries a gradient to what it makes.
+          if !value.isRecorded { value = value.requiringGradient() }
           found[site] = value
           return value
         }
