@@ -330,8 +330,8 @@ struct InterventionTests {
   func refusals() throws {
     let model = try Self.model("llama-tied")
     func patch(
-      _ patching: ActivationPatching = ActivationPatching(), _ corrupted: [Int] = corrupted,
-      _ metric: Metric = metric, in model: any LanguageModel
+      _ patching: ActivationPatching = ActivationPatching(), _ corrupted: [Int] = Self.corrupted,
+      _ metric: Metric = Self.metric, in model: any LanguageModel
     ) -> String {
       error {
         _ = try patching.run(

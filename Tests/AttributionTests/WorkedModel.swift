@@ -1,6 +1,7 @@
 import Checkpoints
 import Foundation
 import LanguageModels
+import Tensors
 import TestSupport
 
 /// One block, one head, two coordinates, three neurons, no biases and no positions: small enough to be worked out by
