@@ -81,7 +81,7 @@ public struct PatchResult: SchemaDocument, Equatable {
 public struct NoiseDescription: Codable, Sendable, Equatable {
   /// The noise's standard deviation in units of the embeddings' own.
   public var scale: Double
-  /// The standard deviation of what the first block receives, over the text's tokens and coordinates.
+  /// The standard deviation of what the first block receives, over the tokens up to the prediction.
   public var deviation: Double
   /// The tokens that get it.
   public var positions: [Int]

@@ -28,7 +28,7 @@ struct HelpTests {
   func width() throws {
     for words in [
       ["aggregate"], ["lens"], ["lens", "show"], ["lens", "train"], ["lens", "means"],
-      ["flow"], ["inspect"], ["verify"], ["capture"], ["model"], ["model", "list"],
+      ["flow"], ["patch"], ["steer"], ["inspect"], ["verify"], ["capture"], ["model"], ["model", "list"],
       ["model", "fetch"],
       ["model", "remove"], ["model", "convert"],
     ] {
@@ -48,6 +48,8 @@ private let generalHelp = """
          telescope dla [options] "prompt"
          telescope compare [options] "prompt"
          telescope flow [options] "text"
+         telescope patch [options] "clean" --contrast "corrupted"
+         telescope steer [options] "text" --site SITE --scale X
          telescope inspect [options] [MODEL]
          telescope verify [options] [MODEL]
          telescope capture [options] --sites NAMES -o FILE "text"
@@ -59,6 +61,8 @@ private let generalHelp = """
     dla         split the logit of each token over everything that wrote it
     compare     several methods side by side, layer by layer
     flow        which token feeds which, inside one layer (LIG)
+    patch       what a prediction is when a value comes from another run (also with noise)
+    steer       what a model says when a value is scaled, set or added to
     inspect     what a model is: sizes, wiring, sites, and which methods work
     verify      what must hold of every model, tried on this one
     capture     write what a forward pass shows as safetensors

@@ -73,7 +73,7 @@ public struct AttentionRollout: Sendable {
 }
 
 extension [AttributionScores] {
-  /// Shares of one position's result: the input tokens', and those at each layer's tokens. Each row sums to 1.
+  /// Shares of one position's result, which sum to 1 in each row: the input tokens', and each layer's tokens'.
   static func shares(_ shares: [[Double]]) -> [AttributionScores] {
     let certificates = shares.map { SumCertificate(sum: $0.reduce(0, +), expected: 1) }
     let tokens = shares.first ?? []

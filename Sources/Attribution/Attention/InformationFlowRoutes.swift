@@ -13,8 +13,8 @@ internal import Tensors
 // read the same stream has one sum for both. Behind the norms of a post-norm block, terms pass those at the scale of
 // the run.
 //
-// A token's score is what arrives at its embedding when each node hands its share down edge by edge: with τ = 0 all of
-// it does, and scores sum to 1.
+// A token's score is what arrives at its embedding when each node hands its share down edge by edge: with τ = 0 all
+// of it does, and scores sum to 1.
 
 /// The routes by which information flows to one prediction.
 public struct InformationFlowRoutes: Sendable {

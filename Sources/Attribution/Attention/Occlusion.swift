@@ -7,7 +7,8 @@ internal import Tensors
 //     score_t = m(x) − m(x with token t replaced).
 //
 // What the first block receives is replaced, the token's position in it where positions are vectors; with another
-// token, its id, so that positions stay. With a baseline of the same kind this is what sequential IG sums to for a token.
+// token, its id, so that positions stay. From a baseline of the same kind this is what sequential IG sums to for a
+// token.
 
 /// Occlusion of one token at a time.
 public struct Occlusion: Sendable {
@@ -78,10 +79,7 @@ public struct Occlusion: Sendable {
     let own = try model.run([ids], capturing: [.embedding])
     let embedding = own.activations[.embedding]
     func read(_ run: Run) throws -> [Double] {
-      try withEngineErrors {
-        let rows = run.residual.slice(metric.position..<metric.position + 1, along: 1)
-        return try metric.read(rows.reshaped([rows.size(0), -1]), in: model)
-      }
+      try withEngineErrors { try metric.read(run.residual, in: model) }
     }
     var values = try read(own)
     let step = max(1, tokensAtOnce / ids.count)

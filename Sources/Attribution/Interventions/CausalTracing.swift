@@ -8,8 +8,8 @@ internal import Tensors
 // attentions adds there, is what it was without the noise. How much of the answer's probability comes back says how
 // much of what matters passes there. Numbers are means over draws of noise, all of which run together.
 //
-// The noise is in units of the standard deviation of what the first block receives, over all tokens and coordinates of
-// the text; the paper takes three.
+// The noise is in units of the standard deviation of what the first block receives, over the tokens up to the
+// prediction and all coordinates; the paper takes three.
 
 /// Causal tracing with noise.
 public struct CausalTracing: Sendable {

@@ -90,8 +90,7 @@ struct PatchedRuns {
         let stream = model.blocks(
           range.lowerBound..<model.shape.layers, joined, model.positions(0..<count), cache: nil,
           pass: pass)
-        let rows = stream.slice(metric.position..<metric.position + 1, along: 1)
-        let values = try metric.read(rows.reshaped([rows.size(0), -1]), in: model)
+        let values = try metric.read(stream, in: model)
         return cells.indices.map { cell in
           values[cell * baseRows..<(cell + 1) * baseRows].reduce(0, +) / Double(baseRows)
         }
@@ -147,10 +146,7 @@ struct PatchEnds {
         (unit, layers.map { run.activations[unit.site($0)] })
       })
     values = try withRecording(false) {
-      try withEngineErrors {
-        let rows = run.residual.slice(metric.position..<metric.position + 1, along: 1)
-        return try metric.read(rows.reshaped([rows.size(0), -1]), in: model)
-      }
+      try withEngineErrors { try metric.read(run.residual, in: model) }
     }
   }
 }

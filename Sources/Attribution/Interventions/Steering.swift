@@ -182,9 +182,10 @@ public struct Steering: Sendable, Equatable {
     }
   }
 
-  /// How many numbers a vector has that is added, or nil where a site has none of fixed size.
+  /// How many numbers a vector has that is added; nil where a site's size is not the model's own.
   ///
   /// - Parameter model: The model.
+  /// - Returns: The numbers of one position.
   public func size(in model: any LanguageModel) -> Int? {
     let shape = model.shape
     let extents = site.axes.filter { $0 != .position }.map { axis -> Int? in
