@@ -258,16 +258,6 @@ private final class DirectGraph {
   }
 }
 
-extension CircuitEdge.End {
-  /// Whether it is what the model is given.
-  var isInput: Bool {
-    switch self {
-    case .token, .embedding: true
-    case .node, .metric: false
-    }
-  }
-}
-
 extension CircuitEdges {
   /// Nodes that lie on some way from a token to the metric by these edges, and the edges between them.
   ///
@@ -287,7 +277,7 @@ extension CircuitEdges {
       }
       return found
     }
-    let fed = reached(from: \.isInput) { ($0.source, $0.target) }
+    let fed = reached(from: { if case .token = $0 { true } else { false } }) { ($0.source, $0.target) }
     let feeding = reached(from: { $0 == .metric }) { ($0.target, $0.source) }
     let live = fed.intersection(feeding)
     let nodes = (0..<count).filter { live.contains(.node($0)) }

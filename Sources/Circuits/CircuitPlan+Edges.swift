@@ -195,7 +195,6 @@ extension CircuitEdge {
       case .token(let token): [0, token]
       case .node(let node): [1, node]
       case .metric: [2, 0]
-      case .embedding: [3, 0]
       }
     }
   }

@@ -13,7 +13,7 @@ internal import Tensors
 // path the gradient is EAP-IG's (Hanna, Pezzelle and Belinkov 2024). Over its sources an edge sums to the change of w's
 // reading times that gradient, over positions and width.
 
-/// Edges between embedding, attention and feed-forward networks, by one pass each way.
+/// Edges between tokens' embeddings, attention and feed-forward networks, by one pass each way.
 public struct EdgePatching: Sendable {
   /// The points of the input's path whose gradients are averaged; nil for the clean run's alone.
   public var rule: PathRule?
@@ -21,10 +21,10 @@ public struct EdgePatching: Sendable {
   /// EAP, or EAP-IG along a path.
   public init(_ rule: PathRule? = nil) { self.rule = rule }
 
-  /// A branch of a block, or the embedding.
+  /// A branch of a block, or a token's embedding.
   public enum Source: Hashable, Sendable {
-    /// What the first block receives.
-    case embedding
+    /// What the first block receives of a token.
+    case token(Int)
     /// What a block's attention adds.
     case attention(Int)
     /// What a block's network adds.
@@ -32,7 +32,7 @@ public struct EdgePatching: Sendable {
 
     var site: Site {
       switch self {
-      case .embedding: .embedding
+      case .token: .embedding
       case .attention(let layer): .attention(layer, .output)
       case .mlp(let layer): .feedForward(layer, .output)
       }
@@ -97,7 +97,8 @@ public struct EdgePatching: Sendable {
           (Target.mlp($0), Site.feedForward($0, .input)),
         ]
       } + [(.metric, .residual(layers.count - 1, .after))]
-    let sources: [Source] = [.embedding] + layers.flatMap { [.attention($0), .mlp($0)] }
+    let sources: [Source] =
+      pair.clean.indices.map { .token($0) } + layers.flatMap { [.attention($0), .mlp($0)] }
     let sites = readings.map(\.1) + sources.map(\.site)
     let slopes =
       try rule.map { try InternalInfluence($0).scores(of: sites, in: setting) }
@@ -112,8 +113,15 @@ public struct EdgePatching: Sendable {
     }
     return try withEngineErrors {
       func flat(_ value: Tensor) -> Tensor { value.to(.float64).reshaped([1, -1]) }
-      let changes = Tensor.concatenating(
-        sources.map { flat(own.activations[$0.site] - other.activations[$0.site]) }, along: 0)
+      let count = pair.clean.count
+      func change(_ source: Source) -> Tensor {
+        let all = own.activations[source.site] - other.activations[source.site]
+        guard case .token(let token) = source else { return flat(all) }
+        let one = Tensor(
+          (0..<count).map { $0 == token ? 1 : 0 }, [1, count, 1], all.type, on: all.device)
+        return flat(all * one)
+      }
+      let changes = Tensor.concatenating(sources.map(change), along: 0)
       func gradients(_ sites: [Site]) -> Tensor {
         Tensor.concatenating(sites.compactMap { slopes.values[$0] }.map(flat), along: 0)
       }
@@ -152,7 +160,7 @@ extension EdgePatching.Target {
       case .metric: Int.max
       }
     return switch source {
-    case .embedding: true
+    case .token: true
     case .attention(let layer): place(layer, false) < own
     case .mlp(let layer): place(layer, true) < own
     }
@@ -169,7 +177,7 @@ extension CircuitPlan {
   ///   - loaded: the model.
   ///   - progress: told the share that is done.
   /// - Returns: nodes of unit `branch`: 0 for attention and 1 for the network; edges whose weight is their share of
-  ///   the metric's change. The embedding's are not told apart by token: they are of token 0 … summed.
+  ///   the metric's change.
   /// - Throws: as `EdgePatching.edges`; `CircuitError` for another way of scoring.
   /// - Complexity: that of `EdgePatching.edges` for each prompt.
   public func branchEdges(
@@ -212,7 +220,7 @@ extension CircuitPlan {
       case .attention(let layer), .mlp(let layer):
         CircuitNode(
           layer: layer, position: nil, unit: source == .mlp(layer) ? 1 : 0, score: score / count)
-      case .embedding: preconditionFailure("the embedding is no branch")
+      case .token: preconditionFailure("a token is no branch")
       }
     }
     func end(_ target: EdgePatching.Target) -> CircuitEdge.End {
@@ -222,11 +230,14 @@ extension CircuitPlan {
       case .metric: .metric
       }
     }
+    func end(_ source: EdgePatching.Source) -> CircuitEdge.End {
+      if case .token(let token) = source { .token(token) } else { .node(places[source] ?? 0) }
+    }
     let scale = change == 0 ? 1 : change
     result.edges = sums.flatMap { source, targets in
       targets.map { target, value in
         CircuitEdge(
-          source: places[source].map { .node($0) } ?? .embedding, target: end(target),
+          source: end(source), target: end(target),
           value: value / count, weight: value / scale, attribution: value / count)
       }
     }.filter { abs($0.weight) >= options.leastWeight }.inOrder

@@ -21,6 +21,7 @@ struct UnitTable {
 
   /// What a unit is called in a list: `12 n345`, `3 h2`.
   static func name(_ kind: String, layer: Int, unit: Int?) -> String {
+    if kind == "branch" { return "\(layer) " + (unit == 0 ? "attention" : "mlp") }
     let letter = kind == "neuron" ? "n" : kind == "head" ? "h" : "c"
     return (layer < 0 ? "emb" : String(layer)) + (unit.map { " \(letter)\($0)" } ?? "")
   }

@@ -223,18 +223,16 @@ public struct CircuitNode: Codable, Sendable, Equatable {
 
 /// What one end of an edge gives to the other, past all other nodes.
 public struct CircuitEdge: Codable, Sendable, Equatable {
-  /// An end of an edge; in JSON `node 3`, `token 0`, `embedding` or `metric`.
+  /// An end of an edge; in JSON `node 3`, `token 0` or `metric`.
   public enum End: Codable, Sendable, Hashable {
     /// A place in `nodes`.
     case node(Int)
     /// A token's embedding.
     case token(Int)
-    /// All tokens' embeddings.
-    case embedding
     /// The metric.
     case metric
 
-    /// Reads `node 3`, `token 0`, `embedding` or `metric`.
+    /// Reads `node 3`, `token 0` or `metric`.
     public init(from decoder: any Decoder) throws {
       let container = try decoder.singleValueContainer()
       let words = try container.decode(String.self).split(separator: " ")
@@ -242,7 +240,6 @@ public struct CircuitEdge: Codable, Sendable, Equatable {
       case ("node", let place?, 2): self = .node(place)
       case ("token", let place?, 2): self = .token(place)
       case ("metric", nil, 1): self = .metric
-      case ("embedding", nil, 1): self = .embedding
       default:
         throw DecodingError.dataCorruptedError(
           in: container, debugDescription: "not an end of an edge")
@@ -256,7 +253,6 @@ public struct CircuitEdge: Codable, Sendable, Equatable {
       case .node(let place): try container.encode("node \(place)")
       case .token(let place): try container.encode("token \(place)")
       case .metric: try container.encode("metric")
-      case .embedding: try container.encode("embedding")
       }
     }
   }

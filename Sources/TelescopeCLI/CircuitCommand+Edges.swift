@@ -79,8 +79,8 @@ extension CircuitCommand {
       --prune                  of these, those that lie on a way from a token to the metric
 
     Which edges
-      --between B              neurons (default), or branches: embedding, attention and networks, by
-                               --method atp (EAP) or eap-ig
+      --between B              neurons (default), or branches: attention and feed-forward networks,
+                               by --method atp (EAP) or eap-ig
       --edge-threshold X       those that explain this share of their target (default 0.01)
       --edge-prompts N         means over so many of the task's prompts (default 10)
       --logits N               tokens whose logits each neuron is measured by (default 5)

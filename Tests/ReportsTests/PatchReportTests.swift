@@ -33,7 +33,7 @@ struct PatchReportTests {
   }()
 
   private static let noisy: PatchResult = {
-    var result = result
+    var result = Self.result
     result.contrast = nil
     result.noise = NoiseDescription(
       scale: 3, deviation: 0.25, positions: [1, 2], samples: 5, seed: 7)

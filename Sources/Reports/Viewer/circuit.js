@@ -63,7 +63,7 @@ function showCircuit() {
   if (state.key && state.key.startsWith("node") && !circuit.nodes.has(endOf(state.key).place)) state.key = null;
   const mass = [...circuit.nodes].reduce((sum, node) => sum + Math.abs(nodes[node].score), 0) / nodeMass;
   const text = (share) => fixed(100 * share, share > 0.995 && share < 1 ? 1 : 0, false) + "%";
-  const unitNames = { neuron: "neurons", head: "heads", attention: "coordinates of attention", mlp: "coordinates of the MLP", residual: "coordinates of the residual" };
+  const unitNames = { neuron: "neurons", head: "heads", attention: "coordinates of attention", mlp: "coordinates of the MLP", residual: "coordinates of the residual", branch: "branches" };
   byId("graphtitle").textContent = `${countText(nodes.length)} of ${countText(result.unit_count)} ${unitNames[result.unit] || visible(result.unit)}`;
   byId("nodecount").textContent = `${text(state.nodeShare)} of the mass \u00b7 ${circuit.nodes.size} shown`
     + (circuit.pruned ? `, ${circuit.pruned} on no way` : "");

@@ -82,7 +82,8 @@ const placeName = (position) => position === null || position === undefined ? "a
   : `${position} ${tokenName(result.tokens[position])}`;
 const unitLetters = { neuron: "n", head: "h" };
 const unitName = (kind, layer, unit) => (layer < 0 ? "emb" : "L" + layer)
-  + (unit === undefined || unit === null ? "" : ` ${unitLetters[kind] || "c"}${unit}`);
+  + (unit === undefined || unit === null ? ""
+    : kind === "branch" ? (unit ? " mlp" : " attention") : ` ${unitLetters[kind] || "c"}${unit}`);
 
 function showTip(event, ...children) {
   const tip = byId("tip");
