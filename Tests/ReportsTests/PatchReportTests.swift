@@ -118,7 +118,7 @@ struct PatchReportTests {
       SteerReport.text(for: Self.steered, style: TerminalStyle(width: 80)) == "")
     let plain = SteerReport.text(
       for: Self.steered, style: TerminalStyle(width: 80, unicode: false))
-    #expect(plain.allSatisfy(\.isASCII))
+    #expect(plain.allSatisfy { $0.isASCII })
   }
 
   // MARK: Tables and pages
