@@ -24,7 +24,7 @@ public enum SteerReport {
     where !reading.continuation.isEmpty {
       let text = TerminalReport.quoted(
         reading.continuation.joinedText, style: style, to: 3 * style.width)
-      lines += frame.note(DisplayText.padded(name, to: 8) + text, .plain, indent: "")
+      lines += frame.note(name + " " + text, .plain, indent: "")
     }
     lines += [TerminalLine()] + table(result, style, frame).lines(style: style, indent: 2)
     lines.append(TerminalLine())

@@ -72,7 +72,7 @@ struct SteerCommandTests {
     ])
     #expect(outcome.code == 0)
     #expect(outcome.text.contains("residual.after.0 set to 0.5"))
-    #expect(outcome.text.contains("\nbefore  \"") && outcome.text.contains("\nafter   \""))
+    #expect(outcome.text.contains("\nbefore \"") && outcome.text.contains("\nafter \""))
     #expect(outcome.text.contains("\nKL "))
   }
 
