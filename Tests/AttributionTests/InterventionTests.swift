@@ -244,6 +244,7 @@ struct InterventionTests {
       let sites = model.sites.filter { site in
         if case .attention(_, .pattern) = site { return false }
         if case .feedForward(_, .experts) = site { return false }
+        if case .scale = site { return false }
         return true
       }
       for site in sites {

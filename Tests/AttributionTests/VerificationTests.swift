@@ -65,6 +65,8 @@ struct VerificationTests {
         "replacement": "no block shows what its branches add",
         "updates": "no block has a rule that splits it", "heads": "no block shows its heads",
         "neurons": "no block shows its neurons",
+        "rules forward": "layer 0 has a selective state space",
+        "relevance": "layer 0 has a selective state space",
       ])
     let bert = try reasons("bert")
     #expect(
@@ -74,6 +76,9 @@ struct VerificationTests {
     let headless = try reasons("bert-headless")
     for name in ["read-out", "layers", "tree", "integral", "autograd"] {
       #expect(headless[name] == "the model has no language-model head")
+    }
+    for name in ["relevance", "differences"] {
+      #expect(headless[name] == "there is no language-model head")
     }
   }
 

@@ -280,7 +280,7 @@ struct FamilyReferenceTests {
 
 extension Site {
   /// Whether references hold it; what follows from what they hold is tried by itself.
-  fileprivate var isStored: Bool {
+  var isStored: Bool {
     switch self {
     case .scale, .attention(_, .input), .feedForward(_, .input): false
     default: true

@@ -24,7 +24,7 @@ struct SiteNamesTests {
   @Test("Every site is read back from its description, and from no other spelling")
   func roundTrip() throws {
     let sites = try model().sites
-    #expect(sites.count == 3 + 2 * (3 + 6 + 4))
+    #expect(sites.count == 3 + 2 * (3 + 7 + 5 + 2))
     for site in sites { #expect(Site(site.description) == site) }
     #expect(Site("feed-forward.router.12") == .feedForward(12, .router))
     for name in [
@@ -47,19 +47,22 @@ struct SiteNamesTests {
         == [.attention(1, .query), .residual(1, .middle), .feedForward(1, .output)])
     #expect(
       model.sites.kindsInOrder == [
-        "embedding", "residual.before", "attention.query", "attention.key", "attention.value",
-        "attention.pattern", "attention.heads", "attention.output", "residual.middle",
-        "feed-forward.gate", "feed-forward.up", "feed-forward.hidden", "feed-forward.output",
-        "residual.after", "final-norm", "logits",
+        "embedding", "residual.before", "attention.input", "attention.query", "attention.key",
+        "attention.value", "attention.pattern", "attention.heads", "attention.output",
+        "scale.attention-input", "residual.middle", "feed-forward.input", "feed-forward.gate",
+        "feed-forward.up", "feed-forward.hidden", "feed-forward.output",
+        "scale.feed-forward-input", "residual.after", "final-norm", "logits",
       ])
   }
 
   @Test("An unknown name is answered with the names that there are")
   func unknown() throws {
     let list =
-      "embedding, residual.before, attention.query, attention.key, attention.value, "
-      + "attention.pattern, attention.heads, attention.output, residual.middle, feed-forward.gate, "
-      + "feed-forward.up, feed-forward.hidden, feed-forward.output, residual.after, final-norm, "
+      "embedding, residual.before, attention.input, attention.query, attention.key, "
+      + "attention.value, attention.pattern, attention.heads, attention.output, "
+      + "scale.attention-input, residual.middle, feed-forward.input, feed-forward.gate, "
+      + "feed-forward.up, feed-forward.hidden, feed-forward.output, scale.feed-forward-input, "
+      + "residual.after, final-norm, "
       + "logits (in blocks with a layer from 0 to 1, such as residual.after.0, a range such as "
       + "residual.after.0-1, or neither for all layers)."
     for name in ["resid", "feed-forward.router", "residual.after.1-0", "residual.after.x"] {

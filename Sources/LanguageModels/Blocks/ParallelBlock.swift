@@ -18,10 +18,10 @@ package struct ParallelBlock: Block {
   ) -> Tensor {
     let before = pass(.residual(layer, .before), x)
     let seen = attentionNorm(
-      pass(.attention(layer, .input), before), layer, pass, at: .attentionInput)
+      pass.reading(.attention(layer, .input), of: before), layer, pass, at: .attentionInput)
     let attended = attention(seen, layer, positions, cache, pass)
     // Where both read N₁(x), each has a reading of its own as soon as one of them is looked at.
-    let read = pass(.feedForward(layer, .input), before)
+    let read = pass.reading(.feedForward(layer, .input), of: before)
     let network: Tensor
     if let feedForwardNorm {
       network = feedForwardNorm(read, layer, pass, at: .feedForwardInput)

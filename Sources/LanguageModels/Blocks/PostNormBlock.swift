@@ -23,7 +23,7 @@ package struct PostNormBlock: Block {
         attentionNorm(
           before
             + attention(
-              pass(.attention(layer, .input), before), layer, positions, cache, pass),
+              pass.reading(.attention(layer, .input), of: before), layer, positions, cache, pass),
           layer, pass, at: .attentionOutput)), layer, pass)
   }
 
@@ -31,7 +31,7 @@ package struct PostNormBlock: Block {
     pass(
       .residual(layer, .after),
       feedForwardNorm(
-        middle + feedForward(pass(.feedForward(layer, .input), middle), layer, pass), layer, pass,
+        middle + feedForward(pass.reading(.feedForward(layer, .input), of: middle), layer, pass), layer, pass,
         at: .feedForwardOutput))
   }
 

@@ -18,7 +18,7 @@ package struct PreNormBlock: Block {
     _ x: Tensor, _ layer: Int, _ positions: Positions, _ cache: KeyValueCache?, _ pass: Pass
   ) -> Tensor {
     let before = pass(.residual(layer, .before), x)
-    let read = pass(.attention(layer, .input), before)
+    let read = pass.reading(.attention(layer, .input), of: before)
     let seen = attentionNorm?(read, layer, pass, at: .attentionInput) ?? read
     return fed(
       pass(.residual(layer, .middle), before + attention(seen, layer, positions, cache, pass)),
@@ -26,7 +26,7 @@ package struct PreNormBlock: Block {
   }
 
   private func fed(_ middle: Tensor, _ layer: Int, _ pass: Pass) -> Tensor {
-    let read = pass(.feedForward(layer, .input), middle)
+    let read = pass.reading(.feedForward(layer, .input), of: middle)
     let seen = feedForwardNorm?(read, layer, pass, at: .feedForwardInput) ?? read
     return pass(.residual(layer, .after), middle + feedForward(seen, layer, pass))
   }

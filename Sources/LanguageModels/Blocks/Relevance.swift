@@ -11,6 +11,11 @@ extension Pass {
     }
   }
 
+  /// What a branch reads of the stream, told apart from the stream itself where it is looked at.
+  func reading(_ site: Site, of stream: Tensor) -> Tensor {
+    wants(site) ? self(site, stream.reshaped(stream.shape)) : stream
+  }
+
   /// The same rules where nothing is seen.
   var unseen: Pass {
     var pass = self

@@ -126,8 +126,10 @@ extension Collection<Site> {
         switch site {
         case .residual(_, .middle): 100
         case .feedForward: 200 + place
-        case .scale(_, .attentionInput), .scale(_, .attentionOutput): 90
-        case .scale: 290
+        case .scale(_, .attentionInput): 90
+        case .scale(_, .attentionOutput): 91
+        case .scale(_, .feedForwardInput): 290
+        case .scale(_, .feedForwardOutput): 291
         case .residual(_, .after): 300
         default: place
         }
