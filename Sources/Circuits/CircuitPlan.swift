@@ -70,20 +70,7 @@ public struct CircuitPlan: Sendable {
         layer: $0.place.layer, position: $0.place.position, unit: $0.place.unit,
         score: Double($0.score))
     }
-    if prompts.task == nil, kind != .head, let pair = prompts.train.first {
-      let sites = Set(result.nodes.map { kind.site($0.layer) })
-      let seen = try withRecording(false) {
-        try loaded.model.run([pair.clean], capturing: sites).activations
-      }
-      result.passes.forward += 1
-      let values = try Dictionary(uniqueKeysWithValues: sites.map { ($0, try seen[$0].floats()) })
-      for index in result.nodes.indices {
-        let node = result.nodes[index]
-        guard let position = node.position else { continue }
-        result.nodes[index].value = (values[kind.site(node.layer)]?[
-          position * scores.units + node.unit]).map(Double.init)
-      }
-    }
+    try addValues(to: &result, of: prompts, in: loaded.model)
     result.timingsMs = [
       "scores": (scored - start) / .milliseconds(1), "total": (clock.now - start) / .milliseconds(1),
     ]
@@ -146,6 +133,28 @@ public struct CircuitPlan: Sendable {
       "scores": scoring / .milliseconds(1), "total": (clock.now - start) / .milliseconds(1),
     ]
     return result
+  }
+
+  /// Each node's value in the run of a person's own text.
+  private func addValues(
+    to result: inout CircuitResult, of prompts: PromptSet, in model: any LanguageModel
+  ) throws {
+    guard prompts.task == nil, kind != .head, !sumsPositions, let pair = prompts.train.first else {
+      return
+    }
+    let sites = Set(result.nodes.map { kind.site($0.layer) })
+    let seen = try withRecording(false) {
+      try model.run([pair.clean], capturing: sites).activations
+    }
+    result.passes.forward += 1
+    let values = try Dictionary(uniqueKeysWithValues: sites.map { ($0, try seen[$0].floats()) })
+    let units = kind.count(in: model.shape)
+    for (index, node) in result.nodes.enumerated() {
+      guard let position = node.position, let values = values[kind.site(node.layer)] else {
+        continue
+      }
+      result.nodes[index].value = Double(values[position * units + node.unit])
+    }
   }
 
   /// A result with all but what was found.
