@@ -20,16 +20,16 @@ package struct ParallelBlock: Block {
     let seen = attentionNorm(
       pass.reading(.attention(layer, .input), of: before), layer, pass, at: .attentionInput)
     let attended = attention(seen, layer, positions, cache, pass)
-    // Where both read N₁(x), each has a reading of its own as soon as one of them is looked at.
-    let read = pass.reading(.feedForward(layer, .input), of: before)
-    let network: Tensor
-    if let feedForwardNorm {
-      network = feedForwardNorm(read, layer, pass, at: .feedForwardInput)
-    } else if pass.wants(.feedForward(layer, .input)) || pass.wants(.attention(layer, .input)) {
-      network = attentionNorm(read, layer, pass)
-    } else {
-      network = seen
-    }
+    // Where both read N₁(x), it is computed once, unless one of the readings is looked at by itself.
+    let apart: [Site] = [
+      .attention(layer, .input), .feedForward(layer, .input), .scale(layer, .attentionInput),
+      .scale(layer, .feedForwardInput),
+    ]
+    let network =
+      feedForwardNorm == nil && !apart.contains(where: pass.wants)
+      ? seen
+      : (feedForwardNorm ?? attentionNorm)(
+        pass.reading(.feedForward(layer, .input), of: before), layer, pass, at: .feedForwardInput)
     let fed = feedForward(network, layer, pass)
     return pass(.residual(layer, .after), before + attended + fed)
   }
@@ -44,7 +44,7 @@ package struct ParallelBlock: Block {
   package func sites(at layer: Int) -> Set<Site> {
     sites(
       at: layer, [.before, .after], attention, feedForward,
-      norms: [.attentionInput] + (feedForwardNorm == nil ? [] : [.feedForwardInput]))
+      norms: [.attentionInput, .feedForwardInput])
   }
 
   package var rule: BlockRule? { BlockRule(attention, feedForward) }

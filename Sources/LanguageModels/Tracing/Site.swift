@@ -35,7 +35,7 @@ public enum Site: Hashable, Sendable {
 
   /// Where a block's norms stand.
   public enum NormPlace: String, Hashable, Sendable, CaseIterable {
-    /// Before attention, or before both branches where they share it.
+    /// Before attention.
     case attentionInput = "attention-input"
     /// At attention's end: over what it adds, or over the stream with it.
     case attentionOutput = "attention-output"
