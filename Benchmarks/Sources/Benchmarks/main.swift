@@ -116,8 +116,9 @@ let prompts = try JSONDecoder().decode(
 let loaded = try LoadedModel(at: modelFile)
 let explainer = try Explainer(loaded)
 
-if only?.hasPrefix("gradients") == true {
+if only?.hasPrefix("gradients") == true || only?.hasPrefix("circuits") == true {
   try gradientBenchmarks(prompts, loaded.model)
+  try circuitBenchmarks(loaded)
   try report()
   exit(0)
 }
@@ -263,6 +264,7 @@ if let ordinary = stored?["ordinary"] as? [String: Any], let ids = ordinary["ids
 }
 
 try gradientBenchmarks(prompts, loaded.model)
+try circuitBenchmarks(loaded)
 try treeBenchmarks()
 try familyBenchmarks()
 try flowBenchmarks()
