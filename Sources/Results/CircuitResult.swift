@@ -156,7 +156,9 @@ public struct CircuitResult: SchemaDocument, Equatable {
       throw ResultsError.unknown(path + ".target", "token \(position)")
     }
     guard case .node(let source) = edge.source, case .node(let target) = edge.target else { return }
-    guard nodes[source].layer < nodes[target].layer else {
+    // A block's network comes after its attention.
+    func place(_ node: CircuitNode) -> Int { 2 * node.layer + (unit == "branch" ? node.unit : 0) }
+    guard place(nodes[source]) < place(nodes[target]) else {
       throw ResultsError.outOfRange(path + ".target", target, "a node of a later layer")
     }
   }
