@@ -27,6 +27,7 @@ struct KeptUnits {
   ///   - isKept: [row · position · unit].
   ///   - shape: [rows, positions, units].
   ///   - kind: heads have a width of their own.
+  ///   - model: the model that they are for.
   init(_ isKept: [Bool], _ shape: [Int], _ kind: UnitKind, for model: any LanguageModel) {
     let sizes = shape + (kind == .head ? [1] : [])
     let numbers = Tensor(sizes, .float32) { buffer in

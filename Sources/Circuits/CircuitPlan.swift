@@ -72,7 +72,8 @@ public struct CircuitPlan: Sendable {
     }
     try addValues(to: &result, of: prompts, in: loaded.model)
     result.timingsMs = [
-      "scores": (scored - start) / .milliseconds(1), "total": (clock.now - start) / .milliseconds(1),
+      "scores": (scored - start) / .milliseconds(1),
+      "total": (clock.now - start) / .milliseconds(1),
     ]
     return result
   }
@@ -114,7 +115,8 @@ public struct CircuitPlan: Sendable {
       scoring += clock.now - before
       let curve = try sweep.curve(
         of: scores, by: CircuitSelection(selection, steps: steps, of: scores),
-        method: method.description(of: prompts.train, in: loaded.model), progress: { share(0.5 + 0.5 * $0) })
+        method: method.description(of: prompts.train, in: loaded.model),
+        progress: { share(0.5 + 0.5 * $0) })
       result.passes = result.passes + curve.scorePasses + curve.curvePasses
       result.passes.forward -= sweep.sharedPasses
       curves.append(curve)
@@ -127,7 +129,8 @@ public struct CircuitPlan: Sendable {
     }
     if prompts.task == nil {
       result.warnings.append(
-        "Scores and circuits are of the same prompt, so that the curves flatter the scores; use a task.")
+        "Scores and circuits are of the same prompt, so that the curves flatter the scores; use a task."
+      )
     }
     result.timingsMs = [
       "scores": scoring / .milliseconds(1), "total": (clock.now - start) / .milliseconds(1),
@@ -187,7 +190,8 @@ public struct CircuitPlan: Sendable {
         name: first.versus == nil ? "logit" : "logit-diff", token: loaded.describe(first.answer),
         versus: first.versus.map(loaded.describe), position: first.clean.count - 1, value: value,
         start: start),
-      method: try scoring.description(of: prompts.train, in: loaded.model), unit: kind.rawValue, unitCount: 0,
+      method: try scoring.description(of: prompts.train, in: loaded.model), unit: kind.rawValue,
+      unitCount: 0,
       nodes: [], passes: PassCount(forward: start == nil ? 1 : 2, backward: 0))
   }
 

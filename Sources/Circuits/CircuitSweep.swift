@@ -100,6 +100,7 @@ public struct CircuitSweep {
   /// F(C): the metric's mean with every unit replaced that is not in a set.
   ///
   /// - Parameter circuit: the set, of the prompts' positions.
+  /// - Returns: the mean.
   /// - Throws: `CircuitError` for a set of other units; `EngineError` when memory runs out.
   /// - Complexity: one run over all prompts; none for the empty set and the whole.
   public func metric(of circuit: NodeSet) throws -> Double {

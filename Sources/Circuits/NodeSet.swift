@@ -99,7 +99,8 @@ extension UnitScores {
       keys.append(UInt64(~ascending) << 32 | UInt64(keys.count))
     }
     keys.sort()
-    return NodeRanking(sizes: values.map(\.count), order: keys.map { UInt32(truncatingIfNeeded: $0) })
+    return NodeRanking(
+      sizes: values.map(\.count), order: keys.map { UInt32(truncatingIfNeeded: $0) })
   }
 }
 

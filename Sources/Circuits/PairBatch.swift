@@ -47,6 +47,7 @@ struct PairBatch {
   ///   - residual: [row, position, width].
   ///   - rows: which pair each row is of; nil for one each.
   ///   - model: the model.
+  /// - Returns: one number for each row.
   /// - Throws: `CircuitError` for a metric that is not finite.
   func metric(
     _ residual: Tensor, of rows: [Int]? = nil, in model: any LanguageModel

@@ -51,6 +51,7 @@ extension NodeScoring {
   /// - Parameters:
   ///   - pairs: prompts that are scored on.
   ///   - model: the model.
+  /// - Returns: the name in commands, with path, rule, baseline and the like.
   /// - Throws: as `scores`.
   public func description(
     of pairs: [PromptPair], in model: any LanguageModel

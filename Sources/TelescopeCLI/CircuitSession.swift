@@ -18,7 +18,8 @@ struct CircuitSession {
     guard loaded.model.isCausal else {
       throw CommandError(
         .usage,
-        "telescope circuit asks for the next token, and \(loaded.name) reads both ways; use a decoder.")
+        "telescope circuit asks for the next token, and \(loaded.name) reads both ways; use a decoder."
+      )
     }
   }
 

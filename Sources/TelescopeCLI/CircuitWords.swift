@@ -40,7 +40,9 @@ struct CircuitWords {
   ]) { $1 }
 
   /// What stands between two options in every list is a name of a method or a mistake.
-  @Sendable private static func isMethod(_ word: String) -> Bool { NodeScoring.names.contains(word) }
+  @Sendable private static func isMethod(_ word: String) -> Bool {
+    NodeScoring.names.contains(word)
+  }
 
   init(_ arguments: Arguments, evaluates: Bool = false) throws {
     place = try PromptOptions(arguments)
@@ -62,6 +64,7 @@ struct CircuitWords {
     outputs = try .asked(of: arguments)
     graph = try arguments.value("--graph").map { InputRequest.Place("--graph", path: $0) }
     isReproducible = arguments.flag("--reproducible")
+    try Self.check(graph, beside: outputs)
     try Self.checkTogether(arguments, evaluates: evaluates)
     task = try arguments.value("--task").map { name in
       if let task = PromptTask.named(name) { return task }
@@ -129,9 +132,12 @@ struct CircuitWords {
         .usage, "\(options.joined(separator: " and ")) contradict each other; give one.")
     }
     let top = try arguments.integer("--top", in: 1...1_000_000_000)
-    if let share = try arguments.number("--mass", "a share above 0 and up to 1", where: {
-      $0 > 0 && $0 <= 1
-    }) {
+    if let share = try arguments.number(
+      "--mass", "a share above 0 and up to 1",
+      where: {
+        $0 > 0 && $0 <= 1
+      })
+    {
       guard kind == nil || kind == .topAbsolute else {
         throw CommandError(.usage, "--mass goes by magnitude; leave out --select.")
       }
@@ -174,6 +180,25 @@ struct CircuitWords {
 
   // MARK: - Where results go
 
+  /// Refuses a graph that goes where another output goes.
+  private static func check(
+    _ graph: InputRequest.Place?, beside outputs: [ExplainRequest.Output]
+  ) throws {
+    guard let graph else { return }
+    guard let file = graph.file else {
+      guard outputs.allSatisfy({ $0.file != nil }) else {
+        throw CommandError(
+          .usage, "Only one of --json, --csv, --html and --graph can go to standard output.")
+      }
+      return
+    }
+    if outputs.contains(where: { $0.file?.target == file.target }) {
+      throw CommandError(
+        .usage,
+        "--graph '\(file.path)': another output goes to the same file; name a different one.")
+    }
+  }
+
   /// Checks, before any work is done, that files can be written.
   func checkOutputs() throws {
     for output in outputs { try output.file?.check() }
@@ -183,7 +208,10 @@ struct CircuitWords {
   /// Writes a result where it was asked for.
   func write(_ result: CircuitResult, _ common: CommonOptions) throws {
     if let graph {
-      try graph.write(try CircuitReport.graph(for: result))
+      // The front end finds a graph by the name of its file.
+      let name = graph.file.map { URL(fileURLWithPath: $0.path).deletingPathExtension() }
+      try graph.write(
+        try CircuitReport.graph(for: result, slug: name?.lastPathComponent ?? "circuit"))
       if let file = graph.file, !common.isQuiet { Terminal.note("Wrote \(file.path)") }
     }
     try outputs.write(common) { format in

@@ -194,7 +194,8 @@ struct CircuitSweepTests {
     let model = try CircuitFixture("gpt2").model()
     let good = CircuitFixture("").pairs
     func refusal(
-      _ kind: UnitKind = .neuron, _ ablation: Ablation = .mean, _ change: (inout [PromptPair]) -> Void
+      _ kind: UnitKind = .neuron, _ ablation: Ablation = .mean,
+      _ change: (inout [PromptPair]) -> Void
     ) -> String? {
       var pairs = good
       change(&pairs)
@@ -227,18 +228,20 @@ struct CircuitSweepTests {
       refusal { $0[2].versus = nil }
         == "Some prompts have a second answer and others have none; give all of them one, or none.")
     let mamba = try CircuitFixture("mamba").model()
-    #expect(throws: CircuitError(
-      .usage,
-      "No block of mamba shows the site 'feed-forward.hidden', so it has no units of kind neuron; choose "
-        + "another kind (telescope inspect lists the sites).")
+    #expect(
+      throws: CircuitError(
+        .usage,
+        "No block of mamba shows the site 'feed-forward.hidden', so it has no units of kind neuron; choose "
+          + "another kind (telescope inspect lists the sites).")
     ) {
       try CircuitSweep(of: .neuron, over: good, in: mamba)
     }
     let sweep = try CircuitSweep(of: .head, over: good, in: model)
-    #expect(throws: CircuitError(
-      .usage,
-      "The scores are of kind neuron with positions apart and the prompts of kind head with positions "
-        + "apart; score units of the same kind on prompts of the same length.")
+    #expect(
+      throws: CircuitError(
+        .usage,
+        "The scores are of kind neuron with positions apart and the prompts of kind head with positions "
+          + "apart; score units of the same kind on prompts of the same length.")
     ) {
       try sweep.curve(of: randomScores(.neuron, model), by: .topAbsolute([1]), method: method)
     }

@@ -77,7 +77,8 @@ struct ExactPatchingTests {
     }
   }
 
-  @Test("Scores of all heads are their effects, and what comes after the metric's position has none")
+  @Test(
+    "Scores of all heads are their effects, and what comes after the metric's position has none")
   func scores() throws {
     let model = try CircuitFixture("gpt2").model()
     let pairs = CircuitFixture("").pairs

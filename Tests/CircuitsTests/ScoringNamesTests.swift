@@ -72,7 +72,8 @@ struct ScoringNamesTests {
     #expect(try scores(1) != scores(2))
     let all = try scores(1).values.joined()
     #expect(all.count == 7 * model.shape.layers * model.shape.heads)
-    #expect(all.contains { $0 < -0.3 } && all.contains { $0 > 0.3 } && all.allSatisfy { abs($0) <= 1 })
+    #expect(
+      all.contains { $0 < -0.3 } && all.contains { $0 > 0.3 } && all.allSatisfy { abs($0) <= 1 })
     #expect(try scores(1, true).count == model.shape.layers * model.shape.heads)
   }
 

@@ -64,7 +64,8 @@ struct SelectionTests {
     var summed = scores
     summed.sumsPositions = true
     summed.values = [[1, 2]]
-    #expect(summed.listed(summed.top(1)).map(\.place) == [UnitPlace(layer: 0, position: nil, unit: 1)])
+    #expect(
+      summed.listed(summed.top(1)).map(\.place) == [UnitPlace(layer: 0, position: nil, unit: 1)])
   }
 
   @Test("Circuits grow evenly on a logarithmic axis, each size once")
@@ -74,7 +75,8 @@ struct SelectionTests {
       passes: PassCount(forward: 0, backward: 0))
     #expect(CircuitSelection(.topAbsolute, steps: 4, of: many) == .topAbsolute([1, 10, 100, 1000]))
     #expect(CircuitSelection(.topSigned, steps: 2, of: scores) == .topSigned([1, 3]))
-    guard case .threshold(let thresholds) = CircuitSelection(.threshold, steps: 4, of: scores) else {
+    guard case .threshold(let thresholds) = CircuitSelection(.threshold, steps: 4, of: scores)
+    else {
       Issue.record("a threshold is asked for")
       return
     }

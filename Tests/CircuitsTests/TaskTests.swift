@@ -45,10 +45,11 @@ struct TaskTests {
       "sva-within-rc": "The that the",
       "sva-nounpp": "The the near behind under beside",
       "ioi": """
-        When After and went met to at the gave passed a store park school office garden station \
-        beach hospital market house book ring drink key letter ball gift hat card phone
-        """,
-      "capitals": "The the capital of is city Everyone knows that name We all know In called", "sums": "",
+      When After and went met to at the gave passed a store park school office garden station \
+      beach hospital market house book ring drink key letter ball gift hat card phone
+      """,
+      "capitals": "The the capital of is city Everyone knows that name We all know In called",
+      "sums": "",
     ]
     let allowed = try #require(templates[name]).split(separator: " ").map(String.init)
     #expect(shared.subtracting(allowed) == [])
@@ -76,7 +77,9 @@ struct TaskTests {
   @Test("The verb agrees with the noun that changes, and the receiver is who does not give")
   func answers() throws {
     for example in try task("sva-nounpp").examples(seed: 0).train.prefix(500) {
-      let (clean, patch) = (example.clean.split(separator: " "), example.patch.split(separator: " "))
+      let (clean, patch) = (
+        example.clean.split(separator: " "), example.patch.split(separator: " ")
+      )
       #expect(clean.indices.filter { clean[$0] != patch[$0] } == [1])
       let isPlural = clean[1] == patch[1] + "s"
       #expect(example.name == (isPlural ? "plural" : "singular"))
@@ -84,7 +87,9 @@ struct TaskTests {
       #expect([" is", " has", " was"].contains(example.versus) == isPlural)
     }
     for example in try task("sva-within-rc").examples(seed: 0).train.prefix(500) {
-      let (clean, patch) = (example.clean.split(separator: " "), example.patch.split(separator: " "))
+      let (clean, patch) = (
+        example.clean.split(separator: " "), example.patch.split(separator: " ")
+      )
       #expect(clean.indices.filter { clean[$0] != patch[$0] } == [4])
       // Of verbs the singular has the s.
       #expect((clean[4] == patch[4] + "s") == (example.versus == example.answer + "s"))
@@ -116,7 +121,8 @@ struct TaskTests {
       name: "SmolLM2")
   }
 
-  @Test("For SmolLM2 each task has prompts of one length with answers of one token", arguments: names)
+  @Test(
+    "For SmolLM2 each task has prompts of one length with answers of one token", arguments: names)
   func forModel(name: String) throws {
     let loaded = try smollm2()
     let set = try PromptSet(task(name), train: 60, test: 20, seed: 0, in: loaded)
@@ -220,7 +226,8 @@ struct TaskTests {
     return try PromptTask(contentsOf: folder.write(Array(text.utf8), as: "task.jsonl"))
   }
 
-  private func line(_ clean: String, _ patch: String, _ answer: String, _ versus: String) -> String {
+  private func line(_ clean: String, _ patch: String, _ answer: String, _ versus: String) -> String
+  {
     """
     {"clean_prefix": "\(clean)", "patch_prefix": "\(patch)", "clean_answer": "\(answer)", \
     "patch_answer": "\(versus)", "case": "plural"}

@@ -68,8 +68,10 @@ struct CircuitCommandTests {
   func choices() throws {
     func nodes(_ words: String...) throws -> [CircuitNode] {
       let outcome = try circuit(
-        ["trace", "--method", "exact", "--unit", "head", "--task", task, "--json", "-", "--dtype",
-          "float64"] + words)
+        [
+          "trace", "--method", "exact", "--unit", "head", "--task", task, "--json", "-", "--dtype",
+          "float64",
+        ] + words)
       return try CircuitResult.decoded(from: outcome.output).nodes
     }
     let all = try nodes()
@@ -141,53 +143,99 @@ struct CircuitCommandTests {
       return outcome.errors
     }
     let expected: [([String], String)] = [
-      ([], "telescope circuit needs to know what to do: trace or evaluate; see telescope circuit --help."),
-      (["--frob"],
-        "telescope circuit does not know '--frob'; it knows trace and evaluate (see telescope circuit "
-          + "--help)."),
-      (["trace"],
+      (
+        [],
+        "telescope circuit needs to know what to do: trace, evaluate or edges; see telescope circuit --help."
+      ),
+      (
+        ["--frob"],
+        "telescope circuit does not know '--frob'; it knows trace, evaluate and edges (see telescope circuit "
+          + "--help)."
+      ),
+      (
+        ["trace"],
         "There are no prompts; name a task by --task (sva-simple, sva-within-rc, sva-nounpp, ioi, capitals, "
-          + "sums, or a file), or give a text in quotes."),
+          + "sums, or a file), or give a text in quotes."
+      ),
       (["trace", "--task", "ioi", "abc"], "--task gives the prompts; leave out 'abc'."),
-      (["trace", "--task", "ioi", "--contrast", "x"],
-        "--task and --contrast contradict each other; give one."),
+      (
+        ["trace", "--task", "ioi", "--contrast", "x"],
+        "--task and --contrast contradict each other; give one."
+      ),
       (["trace", "--train", "5", "abc"], "--train goes with --task; leave it out."),
-      (["trace", "--seed", "5", "abc"], "--seed goes with --task or --method random; leave it out."),
-      (["trace", "--steps", "5", "abc"],
-        "--steps is of --method ig-activations, conductance, eap-ig; leave it out."),
+      (
+        ["trace", "--seed", "5", "abc"], "--seed goes with --task or --method random; leave it out."
+      ),
+      (
+        ["trace", "--steps", "5", "abc"],
+        "--steps is of --method ig-activations, conductance, eap-ig; leave it out."
+      ),
       (["trace", "--at", "patch", "abc"], "--at is of --method relp-paired, atp; leave it out."),
-      (["trace", "--method", "atp", "--rules", "relp", "abc"],
-        "--rules is of --method relp, relp-paired; leave it out."),
-      (["trace", "--method", "relp", "atp", "--", "abc"],
-        "telescope circuit trace takes one --method; evaluate compares several."),
-      (["evaluate", "--method", "atp,atp", "abc"],
-        "--method names atp twice; name each method once."),
-      (["trace", "--top", "3", "--mass", "0.5", "abc"],
-        "--top and --mass contradict each other; give one."),
-      (["trace", "--mass", "0.5", "--select", "top-signed", "abc"],
-        "--mass goes by magnitude; leave out --select."),
-      (["trace", "--threshold", "0.5", "--select", "top-signed", "abc"],
-        "--threshold goes with --select threshold; leave one out."),
-      (["trace", "--select", "threshold", "abc"],
-        "--select threshold needs a number; give it by --threshold."),
-      (["trace", "--ablation", "zero", "abc"],
+      (
+        ["trace", "--method", "atp", "--rules", "relp", "abc"],
+        "--rules is of --method relp, relp-paired; leave it out."
+      ),
+      (
+        ["trace", "--method", "relp", "atp", "--", "abc"],
+        "telescope circuit trace takes one --method; evaluate compares several."
+      ),
+      (
+        ["evaluate", "--method", "atp,atp", "abc"],
+        "--method names atp twice; name each method once."
+      ),
+      (
+        ["trace", "--top", "3", "--mass", "0.5", "abc"],
+        "--top and --mass contradict each other; give one."
+      ),
+      (
+        ["trace", "--mass", "0.5", "--select", "top-signed", "abc"],
+        "--mass goes by magnitude; leave out --select."
+      ),
+      (
+        ["trace", "--threshold", "0.5", "--select", "top-signed", "abc"],
+        "--threshold goes with --select threshold; leave one out."
+      ),
+      (
+        ["trace", "--select", "threshold", "abc"],
+        "--select threshold needs a number; give it by --threshold."
+      ),
+      (
+        ["trace", "--ablation", "zero", "abc"],
         "Unknown option '--ablation'; telescope circuit trace --help lists the options (a prompt that "
-          + "begins with a dash goes after --)."),
-      (["trace", "--contrast", "ab", "abc"],
+          + "begins with a dash goes after --)."
+      ),
+      (
+        ["trace", "--contrast", "ab", "abc"],
         "The text has 3 tokens and --contrast 2; values can only change places between texts of equal length."
       ),
-      (["trace", "--answer", "xy", "abc"],
-        "--answer 'xy': the text is 2 tokens; give exactly one (with its leading space, if it has one)."),
-      (["trace", "--answer", "x", "--versus", "x", "abc"],
-        "--versus 'x' is the answer itself; give another token, or leave it out."),
+      (
+        ["trace", "--answer", "xy", "abc"],
+        "--answer 'xy': the text is 2 tokens; give exactly one (with its leading space, if it has one)."
+      ),
+      (
+        ["trace", "--answer", "x", "--versus", "x", "abc"],
+        "--versus 'x' is the answer itself; give another token, or leave it out."
+      ),
       (["trace", "--answer", "", "abc"], "--answer: the text is empty; give at least one token."),
-      (["evaluate", "--method", "random", "--ablation", "mean", "abc"],
+      (
+        ["evaluate", "--method", "random", "--ablation", "mean", "abc"],
         "Prompt 1 has no changed prompt, which values are to be taken from; give one (--contrast), or ablate "
-          + "to zero and score without pairs."),
-      (["trace", "--task", "nowhere", "--method", "random"],
+          + "to zero and score without pairs."
+      ),
+      (
+        ["trace", "--graph", "-", "--json", "-", "abc"],
+        "Only one of --json, --csv, --html and --graph can go to standard output."
+      ),
+      (
+        ["trace", "--graph", "x.json", "--json", "x.json", "abc"],
+        "--graph 'x.json': another output goes to the same file; name a different one."
+      ),
+      (
+        ["trace", "--task", "nowhere", "--method", "random"],
         "'\(FileManager.default.currentDirectoryPath)/nowhere' is neither a task nor a file that can be "
           + "read; name one of sva-simple, sva-within-rc, sva-nounpp, ioi, capitals, sums, or a file of JSON "
-          + "lines."),
+          + "lines."
+      ),
     ]
     for (words, message) in expected {
       let outcome = try circuit(words)
@@ -197,7 +245,8 @@ struct CircuitCommandTests {
     let left = try refusal("trace", "--task", "sva-simple")
     #expect(
       left.hasPrefix(
-        "telescope: Task sva-simple has no prompt left for training with the tokenizer of \(model.name): "))
+        "telescope: Task sva-simple has no prompt left for training with the tokenizer of \(model.name): "
+      ))
   }
 
   @Test("Encoders are refused")

@@ -54,7 +54,8 @@ public struct PromptSet: Sendable, Equatable {
     guard loaded.model.isCausal else {
       throw CircuitError(
         .usage,
-        "Task \(task.name) asks for the next token, and \(loaded.name) reads both ways; use a decoder.")
+        "Task \(task.name) asks for the next token, and \(loaded.name) reads both ways; use a decoder."
+      )
     }
     let examples = task.examples(seed: seed)
     var reading = Reading(loaded: loaded, beginning: beginning, cutsAnswers: task.cutsAnswers)
