@@ -78,7 +78,7 @@ struct AttributionTable {
     let names = (scores.layers ?? []).map { $0 < 0 ? "emb" : String($0) }
     let isHeads = scores.array.axes.last == "head"
     let words = style.glyphs.words
-    let (many, ending) = (MethodWords.unit(scores.unit).many, isHeads ? "summed over tokens" : "")
+    let (many, ending) = (MethodWords.units(scores.unit), isHeads ? "summed over tokens" : "")
     let what =
       scores.unit == "neuron" ? "all neurons of a layer at a token" : isHeads ? many : scores.unit
     var title = TerminalLine("  " + TerminalReport.shown(what, style: style), .strong)
@@ -121,7 +121,9 @@ struct AttributionTable {
     }
     guard !shown.isEmpty else { return [] }
     return [
-      TerminalLine("  the strongest " + MethodWords.unit(scores.unit).many, .strong)
+      TerminalLine(
+        "  the strongest "
+          + TerminalReport.shown(MethodWords.units(scores.unit), style: style), .strong)
     ] + UnitTable(style: style, frame: frame, tokens: result.tokens, kind: scores.unit).lines(shown)
   }
 

@@ -31,7 +31,7 @@ struct CircuitTable {
     let share = Double(result.nodes.count) / Double(max(1, result.unitCount))
     var title = TerminalLine(
       "  \(result.nodes.count) of \(result.unitCount) "
-        + TerminalReport.shown(MethodWords.unit(result.unit).many, style: style), .strong)
+        + TerminalReport.shown(MethodWords.units(result.unit), style: style), .strong)
     title.append(", " + Self.percent(share), .quiet)
     guard !rows.isEmpty else { return [title] }
     return [title]

@@ -54,16 +54,14 @@ enum MethodWords {
     }
   }
 
-  /// What units are called, one and several.
-  static func unit(_ name: String) -> (one: String, many: String) {
+  /// What several units are called.
+  static func units(_ name: String) -> String {
     switch name {
-    case "token": ("token", "tokens")
-    case "neuron": ("neuron", "neurons")
-    case "head": ("head", "heads")
-    case "attention": ("coordinate of attention", "coordinates of attention")
-    case "mlp": ("coordinate of the MLP", "coordinates of the MLP")
-    case "residual": ("coordinate of the residual", "coordinates of the residual")
-    default: (name, name)
+    case "token", "neuron", "head": name + "s"
+    case "attention": "coordinates of attention"
+    case "mlp": "coordinates of the MLP"
+    case "residual": "coordinates of the residual"
+    default: name
     }
   }
 }

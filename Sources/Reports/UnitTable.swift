@@ -66,11 +66,10 @@ struct UnitTable {
     columns.append(TextTable.Column(head: "score", cells: scores, emphasis: emphasis))
     if valueLargest != nil { columns.append(TextTable.Column(head: "value", cells: values)) }
     columns.append(TextTable.Column(head: "", cells: bars, right: false, emphasis: emphasis))
+    let isCoordinate = ["attention", "mlp", "residual"].contains(kind)
+    let unit = isCoordinate ? "coordinate" : TerminalReport.shown(kind, style: style)
     return TextTable(
-      names: TextTable.Column(
-        head: MethodWords.unit(kind).one.hasPrefix("coordinate")
-          ? "layer, coordinate" : "layer, " + kind,
-        cells: names, right: false), columns: columns
+      names: TextTable.Column(head: "layer, " + unit, cells: names, right: false), columns: columns
     ).lines(style: style, indent: 2)
   }
 }
