@@ -58,6 +58,7 @@ enum MethodWords {
   static func units(_ name: String) -> String {
     switch name {
     case "token", "neuron", "head": name + "s"
+    case "branch": "branches"
     case "attention": "coordinates of attention"
     case "mlp": "coordinates of the MLP"
     case "residual": "coordinates of the residual"

@@ -156,9 +156,12 @@ public struct CircuitResult: SchemaDocument, Equatable {
       throw ResultsError.unknown(path + ".target", "token \(position)")
     }
     guard case .node(let source) = edge.source, case .node(let target) = edge.target else { return }
-    // A block's network comes after its attention.
-    func place(_ node: CircuitNode) -> Int { 2 * node.layer + (unit == "branch" ? node.unit : 0) }
-    guard place(nodes[source]) < place(nodes[target]) else {
+    // Of one layer's branches the feed-forward network reads what attention added.
+    let follows =
+      nodes[source].layer < nodes[target].layer
+      || unit == "branch" && nodes[source].layer == nodes[target].layer
+        && nodes[source].unit < nodes[target].unit
+    guard follows else {
       throw ResultsError.outOfRange(path + ".target", target, "a node of a later layer")
     }
   }

@@ -73,8 +73,8 @@ struct CircuitSession {
         "The text has \(clean.ids.count) tokens and --contrast \(patch.ids.count); values can only change "
           + "places between texts of equal length.")
     }
-    let answer = try words.answer.map { try token($0, "--answer") } ?? next(after: clean.ids)
-    var versus = try words.versus.map { try token($0, "--versus") }
+    let answer = try words.answer.map { try SingleToken.id($0, "--answer", loaded) } ?? next(after: clean.ids)
+    var versus = try words.versus.map { try SingleToken.id($0, "--versus", loaded) }
     if let given = words.versus, versus == answer {
       throw CommandError(
         .usage, "--versus '\(given)' is the answer itself; give another token, or leave it out.")
@@ -92,18 +92,6 @@ struct CircuitSession {
     return PromptSet(
       PromptPair(clean: clean.ids, patch: patch?.ids, answer: answer, versus: versus),
       text: clean.text)
-  }
-
-  /// A token that is named by its text.
-  private func token(_ text: String, _ option: String) throws -> Int {
-    let ids = loaded.tokenizer.encode(text).ids
-    guard ids.count == 1 else {
-      throw CommandError(
-        .usage,
-        "\(option) '\(text)': the text is \(ids.count) tokens; give exactly one (with its leading space, if "
-          + "it has one).")
-    }
-    return ids[0]
   }
 
   /// What the model says next.

@@ -89,9 +89,9 @@ struct Main {
            telescope compare [options] "prompt"
            telescope flow [options] "text"
            telescope attribute METHOD [options] "text"
+           telescope circuit trace|evaluate|edges [options]
            telescope patch [options] "clean" --contrast "corrupted"
            telescope steer [options] "text" --site SITE --scale X
-           telescope circuit trace|evaluate|edges [options]
            telescope inspect [options] [MODEL]
            telescope verify [options] [MODEL]
            telescope capture [options] --sites NAMES -o FILE "text"

@@ -210,7 +210,7 @@ struct CircuitCommandTests {
       ),
       (
         ["trace", "--answer", "xy", "abc"],
-        "--answer 'xy': the text is 2 tokens; give exactly one (with its leading space, if it has one)."
+        "--answer 'xy' is 2 tokens ('x', 'y'); name one, with the space before it where it begins a word."
       ),
       (
         ["trace", "--answer", "x", "--versus", "x", "abc"],

@@ -28,7 +28,8 @@ struct HelpTests {
   func width() throws {
     for words in [
       ["aggregate"], ["lens"], ["lens", "show"], ["lens", "train"], ["lens", "means"],
-      ["flow"], ["patch"], ["steer"], ["inspect"], ["verify"], ["capture"], ["model"], ["model", "list"],
+      ["flow"], ["attribute"], ["circuit"], ["circuit", "trace"], ["circuit", "evaluate"],
+      ["circuit", "edges"], ["patch"], ["steer"], ["inspect"], ["verify"], ["capture"], ["model"], ["model", "list"],
       ["model", "fetch"],
       ["model", "remove"], ["model", "convert"],
     ] {
@@ -48,6 +49,8 @@ private let generalHelp = """
          telescope dla [options] "prompt"
          telescope compare [options] "prompt"
          telescope flow [options] "text"
+         telescope attribute METHOD [options] "text"
+         telescope circuit trace|evaluate|edges [options]
          telescope patch [options] "clean" --contrast "corrupted"
          telescope steer [options] "text" --site SITE --scale X
          telescope inspect [options] [MODEL]
@@ -61,6 +64,8 @@ private let generalHelp = """
     dla         split the logit of each token over everything that wrote it
     compare     several methods side by side, layer by layer
     flow        which token feeds which, inside one layer (LIG)
+    attribute   scores of tokens, heads and neurons by gradients, relevance and attention
+    circuit     which neurons or heads carry a prediction, and how much of it they carry alone
     patch       what a prediction is when a value comes from another run (also with noise)
     steer       what a model says when a value is scaled, set or added to
     inspect     what a model is: sizes, wiring, sites, and which methods work

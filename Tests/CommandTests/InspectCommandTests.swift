@@ -59,9 +59,10 @@ struct InspectCommandTests {
     try refused(
       ["--sites", "feed-forward.router", "-o", target, "ab"],
       "There is no site 'feed-forward.router' in this model; it has embedding, residual.before, "
-        + "attention.query, attention.key, attention.value, attention.pattern, attention.heads, "
-        + "attention.output, residual.middle, feed-forward.gate, feed-forward.up, "
-        + "feed-forward.hidden, feed-forward.output, residual.after, final-norm, logits (in blocks "
+        + "attention.input, attention.query, attention.key, attention.value, attention.pattern, "
+        + "attention.heads, attention.output, scale.attention-input, residual.middle, "
+        + "feed-forward.input, feed-forward.gate, feed-forward.up, feed-forward.hidden, "
+        + "feed-forward.output, scale.feed-forward-input, residual.after, final-norm, logits (in blocks "
         + "with a layer from 0 to 1, such as residual.after.0, a range such as residual.after.0-1, "
         + "or neither for all layers).")
     try refused(

@@ -46,7 +46,7 @@ struct PatchCommandTests {
   func choices() throws {
     let found = try result(
       "--contrast", "abxd", "--layers", "1", "--positions", "3", "2", "--answer", "q", "--versus",
-      "r", "--metric", "prob", "--position", "2", "--", "abcd")
+      "r", "--target", "prob", "--position", "2", "--", "abcd")
     #expect(found.grids[0].layers == [1] && found.grids[0].positions == [2, 3])
     #expect(found.metric.name == "prob-diff" && found.metric.position == 2)
     #expect(found.metric.token.text == "q" && found.metric.versus?.text == "r")
@@ -143,7 +143,7 @@ struct PatchCommandTests {
       ),
       (
         ["--contrast", "abxd", "--answer", "xy", "abcd"],
-        "--answer 'xy': the text is 2 tokens; give exactly one (with its leading space, if it has one)."
+        "--answer 'xy' is 2 tokens ('x', 'y'); name one, with the space before it where it begins a word."
       ),
       (
         ["--contrast", "abxd", "--ids", "1", "2"],

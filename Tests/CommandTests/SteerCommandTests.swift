@@ -109,8 +109,8 @@ struct SteerCommandTests {
         "Position 40 is out of range; text and continuation have positions 0 to 19."
       ),
       (
-        ["--site", "residual.after.0", "--scale", "2", "--metric", "prob", "abcd"],
-        "--metric is of an --answer; give one, or leave it out."
+        ["--site", "residual.after.0", "--scale", "2", "--target", "prob", "abcd"],
+        "--target is of an --answer; give one, or leave it out."
       ),
       (
         ["--site", "attention.heads.0", "--scale", "2", "--unit", "4", "--", "abcd"],

@@ -20,7 +20,7 @@ struct UsageTests {
       (
         ["expain", "x"],
         "Unknown command 'expain'; the commands are: explain, aggregate, lens, dla, compare, "
-          + "flow, patch, steer, inspect, verify, capture, model. See telescope --help."
+          + "flow, attribute, circuit, patch, steer, inspect, verify, capture, model. See telescope --help."
       ),
       (
         ["explain", "--jsno", "x", "prompt"],

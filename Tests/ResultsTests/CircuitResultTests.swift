@@ -170,6 +170,23 @@ struct CircuitResultTests {
         == range("edges[1].target", "0", "a node of a later layer"))
   }
 
+  @Test("Of one layer's branches attention gives to the MLP, and not the other way round")
+  func branches() throws {
+    var result = Self.result
+    result.unit = "branch"
+    result.nodes[0] = CircuitNode(layer: 1, position: nil, unit: 1, score: 3.5)
+    result.nodes[1] = CircuitNode(layer: 1, position: nil, unit: 0, score: -3.25)
+    #expect(try CircuitResult.decoded(from: result.encoded()) == result)
+    result.nodes.swapAt(0, 1)
+    let error = ResultsError(
+      code: .malformed,
+      message: range("edges[1].target", "0", "a node of a later layer"))
+    #expect(throws: error) { try result.checkRanges() }
+    result.nodes.swapAt(0, 1)
+    result.unit = "neuron"
+    #expect(throws: error) { try result.checkRanges() }
+  }
+
   @Test("Nodes, maps and curves that do not fit are refused by name")
   func ranges() throws {
     #expect(

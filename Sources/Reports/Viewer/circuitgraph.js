@@ -63,7 +63,7 @@ class CircuitGraph {
       Object.assign(column, { x, width: widths[index] });
       for (const [layer, cell] of column.cells) {
         const step = widths[index] / cell.length;
-        cell.forEach((node, at) => this.points.set("node " + node, { x: x + (at + 0.5) * step, y: this.y(layer) }));
+        cell.forEach((node, at) => this.points.set("node " + node, { x: x + (at + 0.5) * step, y: this.y(layer) + this.lift(node) }));
       }
       if (column.position !== null && (hasSources || isPlaced)) {
         this.points.set("token " + column.position, { x: x + widths[index] / 2, y: this.floor });
@@ -84,6 +84,9 @@ class CircuitGraph {
     const letters = Array.from(name);
     return letters.length > 16 ? letters.slice(0, 15).join("") + "\u2026" : name;
   }
+
+  // Of one layer's branches attention comes first: it stands below the line, the MLP above it.
+  lift(node) { return result.unit === "branch" ? this.row * (nodes[node].unit ? -0.25 : 0.25) : 0; }
 
   y(layer) { return this.top + this.row * (result.model.layers - layer - 0.5); }
 
