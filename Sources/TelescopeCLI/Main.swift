@@ -104,9 +104,9 @@ struct Main {
       compare     several methods side by side, layer by layer
       flow        which token feeds which, inside one layer (LIG)
       attribute   scores of tokens, heads and neurons by gradients, relevance and attention
+      circuit     which neurons or heads carry a prediction, and how much of it they carry alone
       patch       what a prediction is when a value comes from another run (also with noise)
       steer       what a model says when a value is scaled, set or added to
-      circuit     which neurons or heads carry a prediction, and how much of it they carry alone
       inspect     what a model is: sizes, wiring, sites, and which methods work
       verify      what must hold of every model, tried on this one
       capture     write what a forward pass shows as safetensors

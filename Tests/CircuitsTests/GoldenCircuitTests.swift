@@ -3,6 +3,7 @@ import Checkpoints
 import Circuits
 import LanguageModels
 import Tensors
+import Results
 import TestSupport
 import Testing
 

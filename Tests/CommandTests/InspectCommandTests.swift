@@ -133,22 +133,26 @@ private let modernBERT = """
     norm    LayerNorm, ε 1e-05: before the head's dense layer, before the head
 
   sites (position is the text's)
-    embedding            position × 24
-    residual.before      position × 24
-    attention.query      4 × position × 6
-    attention.key        4 × position × 6
-    attention.value      4 × position × 6
-    attention.pattern    4 × query position × key position
-    attention.heads      position × 4 × 6
-    attention.output     position × 24
-    residual.middle      position × 24
-    feed-forward.gate    position × 28
-    feed-forward.up      position × 28
-    feed-forward.hidden  position × 28
-    feed-forward.output  position × 24
-    residual.after       position × 24
-    final-norm           position × 24
-    logits               position × 97
+    embedding                 position × 24
+    residual.before           position × 24
+    attention.input           position × 24
+    attention.query           4 × position × 6
+    attention.key             4 × position × 6
+    attention.value           4 × position × 6
+    attention.pattern         4 × query position × key position
+    attention.heads           position × 4 × 6
+    attention.output          position × 24
+    scale.attention-input     position; layers 1
+    residual.middle           position × 24
+    feed-forward.input        position × 24
+    feed-forward.gate         position × 28
+    feed-forward.up           position × 28
+    feed-forward.hidden       position × 28
+    feed-forward.output       position × 24
+    scale.feed-forward-input  position
+    residual.after            position × 24
+    final-norm                position × 24
+    logits                    position × 97
 
   boundaries
     z            residual.before
