@@ -2,6 +2,8 @@ import Attribution
 import Checkpoints
 import Circuits
 import LanguageModels
+import Results
+import Tensors
 import TestSupport
 import Testing
 

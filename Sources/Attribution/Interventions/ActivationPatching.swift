@@ -62,6 +62,7 @@ public struct ActivationPatching: Sendable {
       throw AttributionError.unequal(clean.count, corrupted.count)
     }
     try metric.check(clean, in: model)
+    _ = try check(clean.count, in: model)
     let end = model.isCausal ? metric.position + 1 : clean.count
     let cleanEnds = try PatchEnds([Array(clean[..<end])], metric, keeping: units, in: model)
     let otherEnds = try PatchEnds([Array(corrupted[..<end])], metric, keeping: units, in: model)
@@ -73,6 +74,18 @@ public struct ActivationPatching: Sendable {
       count: clean.count, metric, in: model, progress: progress)
   }
 
+  /// The layers and positions of the grids, once all that is asked for is there.
+  func check(
+    _ count: Int, in model: any LanguageModel
+  ) throws -> (model: any BlockwiseModel, layers: [Int], positions: [Int]) {
+    let layers = self.layers ?? Array(0..<model.shape.layers)
+    let positions = self.positions ?? Array(0..<count)
+    if let wrong = positions.first(where: { !(0..<count).contains($0) }) {
+      throw AttributionError.positionOutOfRange(wrong, count: count)
+    }
+    return (try model.requirePatching(units, layers: layers), layers, positions)
+  }
+
   /// The grids of two runs, whatever made them differ from the token `first` on.
   func grids(
     from source: PatchEnds, into base: PatchEnds, clean: PatchEnds, corrupted: PatchEnds,
@@ -80,12 +93,7 @@ public struct ActivationPatching: Sendable {
     progress: (Double) -> Void
   ) throws -> Outcome {
     func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
-    let layers = self.layers ?? Array(0..<model.shape.layers)
-    let positions = self.positions ?? Array(0..<count)
-    if let wrong = positions.first(where: { !(0..<count).contains($0) }) {
-      throw AttributionError.positionOutOfRange(wrong, count: count)
-    }
-    let blockwise = try model.requirePatching(units, layers: layers)
+    let (blockwise, layers, positions) = try check(count, in: model)
     var outcome = Outcome(
       clean: mean(clean.values), corrupted: mean(corrupted.values), grids: [],
       passes: PassCount(

@@ -60,6 +60,7 @@ public struct CausalTracing: Sendable {
     }
     for position in [first, last] { try requirePosition(position, of: ids) }
     try metric.check(ids, in: model)
+    _ = try patching.check(ids.count, in: model)
     let end = model.isCausal ? metric.position + 1 : ids.count
     let text = Array(ids[..<end])
     let clean = try PatchEnds([text], metric, keeping: patching.units, in: model)

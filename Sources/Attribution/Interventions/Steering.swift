@@ -38,7 +38,7 @@ public struct Steering: Sendable, Equatable {
 
   /// The same place with a change that changes nothing.
   ///
-  /// The model runs by the same operations, so what differs is the change alone.
+  /// The same site is seen, so that the model runs by the same operations.
   public var idle: Steering { Steering(.scale(1), at: site, units: units, positions: positions) }
 
   /// What a model says under a change.
@@ -143,7 +143,8 @@ public struct Steering: Sendable, Equatable {
 
   /// A pass over tokens of which the first stands at `start`.
   func pass(from start: Int, in model: any LanguageModel) -> Pass {
-    Pass(sites: [site]) { _, value in changed(value, from: start) }
+    // A product with 1 would have the same numbers in another layout, of which sums can round otherwise.
+    Pass(sites: [site]) { _, value in change == .scale(1) ? value : changed(value, from: start) }
   }
 
   /// The axis, batch included, of what units count.
