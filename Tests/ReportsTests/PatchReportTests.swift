@@ -125,7 +125,7 @@ struct PatchReportTests {
         "The capital of"
         noise on _capital _of
         logit-diff of _Paris less that of _France: 6.0000 clean,
-          2.0000 corrupted
+        2.0000 corrupted
 
         What enters a block
           layer        0
