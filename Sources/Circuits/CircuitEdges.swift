@@ -50,7 +50,7 @@ public struct CircuitEdges: Sendable {
 
   /// The edges of one text.
   public struct Found: Sendable {
-    /// Sources come before targets; from tokens too, and to the metric. Largest attribution first.
+    /// Between neurons, from tokens and to the metric, largest attribution first.
     public var edges: [CircuitEdge]
     /// Each node's value.
     public var values: [Double]
@@ -91,7 +91,8 @@ public struct CircuitEdges: Sendable {
     guard sites.allSatisfy(model.sites.contains) else {
       throw AttributionError(
         .usage,
-        "\(shape.architecture) has layers without neurons of their own, so edges between them are not all there.")
+        "\(shape.architecture) has layers without neurons of their own, so edges between them are not all there."
+      )
     }
     if let wrong = nodes.first(where: {
       !(0..<shape.layers).contains($0.layer) || !ids.indices.contains($0.position)
@@ -265,20 +266,22 @@ extension CircuitEdges {
   ///   - count: how many nodes there are.
   ///   - edges: between them; their ends are renumbered.
   /// - Returns: the nodes that stay, ascending, and their edges.
-  public static func pruned(_ count: Int, _ edges: [CircuitEdge]) -> (nodes: [Int], edges: [CircuitEdge]) {
-    func reached(
-      from start: (CircuitEdge.End) -> Bool, _ step: (CircuitEdge) -> (CircuitEdge.End, CircuitEdge.End)
-    ) -> Set<CircuitEdge.End> {
-      let next = Dictionary(grouping: edges.map(step), by: \.0)
-      var found = Set(next.keys.filter(start))
-      var open = Array(found)
+  public static func pruned(_ count: Int, _ edges: [CircuitEdge]) -> (
+    nodes: [Int], edges: [CircuitEdge]
+  ) {
+    typealias End = CircuitEdge.End
+    func reached(from start: [End], along ways: [(from: End, to: End)]) -> Set<End> {
+      let next = Dictionary(grouping: ways, by: \.from)
+      var found = Set(start)
+      var open = start
       while let end = open.popLast() {
         for (_, other) in next[end] ?? [] where found.insert(other).inserted { open.append(other) }
       }
       return found
     }
-    let fed = reached(from: { if case .token = $0 { true } else { false } }) { ($0.source, $0.target) }
-    let feeding = reached(from: { $0 == .metric }) { ($0.target, $0.source) }
+    let tokens = Set(edges.map(\.source)).filter { if case .token = $0 { true } else { false } }
+    let fed = reached(from: Array(tokens), along: edges.map { ($0.source, $0.target) })
+    let feeding = reached(from: [.metric], along: edges.map { ($0.target, $0.source) })
     let live = fed.intersection(feeding)
     let nodes = (0..<count).filter { live.contains(.node($0)) }
     let places = Dictionary(uniqueKeysWithValues: nodes.enumerated().map { ($1, $0) })

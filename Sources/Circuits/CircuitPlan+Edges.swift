@@ -155,7 +155,9 @@ private struct EdgeSums {
       tokens[node] =
         tokens[node].isEmpty
         ? found.tokens[node] : zip(tokens[node], found.tokens[node]).map { $0 + $1 }
-      for (token, relevances) in logits.enumerated() { self.logits[node][token] += relevances[node] }
+      for (token, relevances) in logits.enumerated() {
+        self.logits[node][token] += relevances[node]
+      }
     }
     if let one = found.worst, one.residual > worst?.residual ?? -1 { worst = one }
   }
@@ -168,12 +170,13 @@ private struct EdgeSums {
       if !logits[node].isEmpty { result.nodes[node].logits = logits[node].map { $0 * share } }
     }
     result.certificate = worst
-    result.edges = edges.map { key, sum in
-      CircuitEdge(
-        source: key.source, target: key.target, value: sum.value * share,
-        weight: sum.weight * share, attribution: sum.attribution * share)
-    }
-    .filter { abs($0.weight) >= leastWeight }.inOrder
+    result.edges =
+      edges.map { key, sum in
+        CircuitEdge(
+          source: key.source, target: key.target, value: sum.value * share,
+          weight: sum.weight * share, attribution: sum.attribution * share)
+      }
+      .filter { abs($0.weight) >= leastWeight }.inOrder
   }
 }
 

@@ -152,7 +152,9 @@ extension EdgePatching.Target {
   /// Whether what a source adds is in what this reads.
   func reads(_ source: EdgePatching.Source, isParallel: Bool) -> Bool {
     /// Branches in the order in which they are added and read.
-    func place(_ layer: Int, _ isNetwork: Bool) -> Int { 2 * layer + (isNetwork && !isParallel ? 1 : 0) }
+    func place(_ layer: Int, _ isNetwork: Bool) -> Int {
+      2 * layer + (isNetwork && !isParallel ? 1 : 0)
+    }
     let own =
       switch self {
       case .attention(let layer): place(layer, false)
@@ -204,7 +206,9 @@ extension CircuitPlan {
     for (index, pair) in pairs.enumerated() {
       let found = try patching.edges(
         of: pair, PromptPair.metric(of: [pair]), in: loaded.model)
-      for edge in found.edges { sums[edge.source, default: [:]][edge.target, default: 0] += edge.value }
+      for edge in found.edges {
+        sums[edge.source, default: [:]][edge.target, default: 0] += edge.value
+      }
       for (source, value) in found.sources {
         if let place = places[source] { scores[place] += value }
       }
@@ -234,13 +238,14 @@ extension CircuitPlan {
       if case .token(let token) = source { .token(token) } else { .node(places[source] ?? 0) }
     }
     let scale = change == 0 ? 1 : change
-    result.edges = sums.flatMap { source, targets in
-      targets.map { target, value in
-        CircuitEdge(
-          source: end(source), target: end(target),
-          value: value / count, weight: value / scale, attribution: value / count)
-      }
-    }.filter { abs($0.weight) >= options.leastWeight }.inOrder
+    result.edges =
+      sums.flatMap { source, targets in
+        targets.map { target, value in
+          CircuitEdge(
+            source: end(source), target: end(target),
+            value: value / count, weight: value / scale, attribution: value / count)
+        }
+      }.filter { abs($0.weight) >= options.leastWeight }.inOrder
     if options.prunes {
       let pruned = CircuitEdges.pruned(result.nodes.count, result.edges ?? [])
       result.nodes = pruned.nodes.map { result.nodes[$0] }

@@ -30,7 +30,8 @@ struct AttributeMethod: Sendable {
       options: ["--samples", "--noise", "--seed"], says: "the same, averaged over noise"
     ) { choices in
       Saliency(
-        noise: .init(share: choices.noise ?? 0.15, samples: choices.samples ?? 20, seed: choices.seed))
+        noise: .init(
+          share: choices.noise ?? 0.15, samples: choices.samples ?? 20, seed: choices.seed))
     },
     AttributeMethod(
       name: "gradient-x-input", levels: [.tokens], allowed: [.tokens], options: [],
@@ -42,12 +43,14 @@ struct AttributeMethod: Sendable {
     ) { choices in IntegratedGradients(try choices.rule(or: .adaptive(tolerance: 1e-3))) },
     AttributeMethod(
       name: "expected-gradients", levels: [.tokens], allowed: [.tokens],
-      options: ["--baseline", "--hold", "--samples", "--seed"], says: "the same at random places of the path"
+      options: ["--baseline", "--hold", "--samples", "--seed"],
+      says: "the same at random places of the path"
     ) { choices in
       IntegratedGradients(.random(choices.samples ?? 50, seed: choices.seed))
     },
     AttributeMethod(
-      name: "idgi", levels: [.tokens], allowed: [.tokens], options: ["--baseline", "--hold", "--steps"],
+      name: "idgi", levels: [.tokens], allowed: [.tokens],
+      options: ["--baseline", "--hold", "--steps"],
       says: "each step's change, shared out by squared gradients"
     ) { choices in IDGI(steps: choices.steps ?? 20) },
     AttributeMethod(

@@ -5,7 +5,8 @@ extension CircuitCommand {
   /// `telescope circuit edges`: a trace of neurons, and what they give to each other.
   static func edges(_ words: [String]) throws {
     let own: [String: Arguments.Form] = [
-      "--edge-threshold": .value, "--edge-prompts": .value, "--logits": .value, "--prune": .alone, "--between": .value,
+      "--edge-threshold": .value, "--edge-prompts": .value, "--logits": .value, "--prune": .alone,
+      "--between": .value,
     ]
     let arguments = try Arguments(
       words,
@@ -34,7 +35,8 @@ extension CircuitCommand {
       for option in ["--logits", "--top", "--mass", "--threshold", "--select", "--unit"]
       where arguments.has(option) {
         throw CommandError(
-          .usage, "\(option) chooses among neurons, and --between branches shows them all; leave it out.")
+          .usage,
+          "\(option) chooses among neurons, and --between branches shows them all; leave it out.")
       }
     }
     let source = try words.source(arguments.rest)

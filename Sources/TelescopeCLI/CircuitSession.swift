@@ -73,7 +73,8 @@ struct CircuitSession {
         "The text has \(clean.ids.count) tokens and --contrast \(patch.ids.count); values can only change "
           + "places between texts of equal length.")
     }
-    let answer = try words.answer.map { try SingleToken.id($0, "--answer", loaded) } ?? next(after: clean.ids)
+    let answer =
+      try words.answer.map { try SingleToken.id($0, "--answer", loaded) } ?? next(after: clean.ids)
     var versus = try words.versus.map { try SingleToken.id($0, "--versus", loaded) }
     if let given = words.versus, versus == answer {
       throw CommandError(

@@ -73,7 +73,8 @@ struct Main {
       throw CommandError(
         .usage,
         "Unknown command '\(word)'; the commands are: explain, aggregate, lens, dla, compare, "
-          + "flow, attribute, circuit, patch, steer, inspect, verify, capture, model. See telescope --help.")
+          + "flow, attribute, circuit, patch, steer, inspect, verify, capture, model. See telescope --help."
+      )
     }
   }
 

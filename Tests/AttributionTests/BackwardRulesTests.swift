@@ -107,7 +107,8 @@ struct BackwardRulesTests {
       let conductance = try Conductance(.trapezoid(400)).scores(of: cuts, in: setting)
       for cut in cuts {
         let sum = try #require(conductance.values[cut]).sum.scalar()
-        #expect(abs(sum - expected) < 2e-4 * (1 + abs(expected)), "\(name) \(cut) \(sum) \(expected)")
+        #expect(
+          abs(sum - expected) < 2e-4 * (1 + abs(expected)), "\(name) \(cut) \(sum) \(expected)")
       }
     }
   }

@@ -149,7 +149,8 @@ struct InspectionTests {
         "explain --depth head, token": "no block has attention heads",
         "flow --granularity all": "no block has attention heads",
         "attribute relp": "layer 0 has a selective state space, which no relevance rule knows",
-        "attribute rollout": "no block has attention heads", "circuit": "no block shows its neurons",
+        "attribute rollout": "no block has attention heads",
+        "circuit": "no block shows its neurons",
       ])
     let headless = try reasons("bert-headless")
     #expect(

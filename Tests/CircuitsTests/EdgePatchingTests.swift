@@ -18,7 +18,9 @@ struct EdgePatchingTests {
 
   @Test(
     "The edges into a branch sum to the change of its reading times the gradient there",
-    arguments: ["llama-grouped-untied", "gpt2", "gemma2", "olmo2", "gpt-neox", "falcon", "stablelm"],
+    arguments: [
+      "llama-grouped-untied", "gpt2", "gemma2", "olmo2", "gpt-neox", "falcon", "stablelm",
+    ],
     [nil, PathRule.midpoint(3)])
   func sums(name: String, rule: PathRule?) throws {
     let model = try model(name)

@@ -77,7 +77,9 @@ struct EdgesTests {
     }
   }
 
-  @Test("An edge is the chain of output, attention or residual, and what the target reads, by differences")
+  @Test(
+    "An edge is the chain of output, attention or residual, and what the target reads, by differences"
+  )
   func differences() throws {
     // Frozen rules are not the derivative; with true ones and networks stopped, differences judge the edges.
     let model = try model("gpt2")
@@ -143,6 +145,7 @@ struct EdgesTests {
     #expect(
       error?.message
         == "There is no neuron 0 in layer 0 at position 9; this model has layers 0 to "
-        + "\(model.shape.layers - 1) with neurons 0 to \(model.shape.hidden - 1), the text positions 0 to 4.")
+        + "\(model.shape.layers - 1) with neurons 0 to \(model.shape.hidden - 1), the text positions 0 to 4."
+    )
   }
 }

@@ -2,8 +2,8 @@ import Attribution
 import Checkpoints
 import Circuits
 import LanguageModels
-import Tensors
 import Results
+import Tensors
 import TestSupport
 import Testing
 

@@ -29,7 +29,8 @@ struct HelpTests {
     for words in [
       ["aggregate"], ["lens"], ["lens", "show"], ["lens", "train"], ["lens", "means"],
       ["flow"], ["attribute"], ["circuit"], ["circuit", "trace"], ["circuit", "evaluate"],
-      ["circuit", "edges"], ["patch"], ["steer"], ["inspect"], ["verify"], ["capture"], ["model"], ["model", "list"],
+      ["circuit", "edges"], ["patch"], ["steer"], ["inspect"], ["verify"], ["capture"], ["model"],
+      ["model", "list"],
       ["model", "fetch"],
       ["model", "remove"], ["model", "convert"],
     ] {

@@ -33,7 +33,9 @@ struct FamilyReferenceTests {
     }
   }
 
-  @Test("What branches read is the stream, and a norm's scale is that of what it is given", arguments: Reference.names)
+  @Test(
+    "What branches read is the stream, and a norm's scale is that of what it is given",
+    arguments: Reference.names)
   func readings(name: String) throws {
     let model = try Reference(name, .float64).model
     let ids = try Reference(name, .float64).ids("0.ids")
@@ -52,7 +54,8 @@ struct FamilyReferenceTests {
         #expect(scales.count == ids.count && scales.allSatisfy { $0 > 0 && $0.isFinite })
         // Twice the scale is twice the normed: what is added after an output norm without a shift doubles.
         guard place == .attentionOutput || place == .feedForwardOutput,
-          model.sites.contains(.residual(site.layer ?? 0, .middle)), name.hasPrefix("gemma")
+          model.sites.contains(.residual(site.layer ?? 0, .middle)),
+          name.hasPrefix("gemma")
             || name.hasPrefix("olmo")
         else { continue }
         let output: Site =

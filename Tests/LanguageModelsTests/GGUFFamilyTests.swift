@@ -68,7 +68,9 @@ struct GGUFFamilyTests {
     let tolerance = Self.rounded.contains(name) ? 2e-6 : 1e-10
     for sequence in ["0", "1"] {
       let expected = try expected(reference, name, recipe.configuration, sequence)
-      if sequence == "0" { #expect(Set(expected.keys.filter(\.isStored)) == model.sites.filter(\.isStored)) }
+      if sequence == "0" {
+        #expect(Set(expected.keys.filter(\.isStored)) == model.sites.filter(\.isStored))
+      }
       let run = try model.run(
         [reference.ids(sequence + ".ids")], capturing: Set(expected.keys))
       for (site, values) in expected {

@@ -139,6 +139,8 @@ extension PathIntegral {
 extension Array {
   /// The elements in runs of at most this many.
   func chunked(_ count: Int) -> [[Element]] {
-    stride(from: 0, to: self.count, by: count).map { Array(self[$0..<Swift.min(self.count, $0 + count)]) }
+    stride(from: 0, to: self.count, by: count).map {
+      Array(self[$0..<Swift.min(self.count, $0 + count)])
+    }
   }
 }

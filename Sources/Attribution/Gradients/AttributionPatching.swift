@@ -36,7 +36,8 @@ public struct AttributionPatching: GradientMethod {
   ) throws -> SiteScores {
     guard setting.isPaired || point == .clean else {
       throw AttributionError(
-        .usage, "There is no other run to take gradients at; give a contrast, or linearise at clean.")
+        .usage,
+        "There is no other run to take gradients at; give a contrast, or linearise at clean.")
     }
     // Constants are told apart where the theory has sums: value times coefficient, of rules that conserve.
     let sums = !setting.isPaired && rules.conserves
@@ -78,7 +79,8 @@ public struct AttributionPatching: GradientMethod {
   /// First order, unless the rules make the network linear.
   public func noSum(at site: Site) -> String? {
     if !rules.conserves {
-      return "A gradient at one point says nothing of the way there, so its sums are not the metric's change."
+      return
+        "A gradient at one point says nothing of the way there, so its sums are not the metric's change."
     }
     return site.isCut
       ? "The two runs have other coefficients, so the difference of values does not sum to the metric's."

@@ -78,7 +78,9 @@ public struct AttributionPlan: Sendable {
       func share(_ certificate: SumCertificate) -> Double {
         certificate.residual / max(abs(certificate.expected), 1e-6)
       }
-      guard let worst = (scores.certificates ?? []).map(share).max(), worst > 0.05 else { return nil }
+      guard let worst = (scores.certificates ?? []).map(share).max(), worst > 0.05 else {
+        return nil
+      }
       return
         "The \(scores.unit) scores miss what they must sum to by up to "
         + (worst < 10 ? "\(Int((100 * worst).rounded())) %" : "more than ten times it")

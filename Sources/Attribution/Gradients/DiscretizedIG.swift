@@ -31,7 +31,8 @@ public struct DiscretizedIG: GradientMethod {
   ) throws -> SiteScores {
     guard sites == [.embedding], setting.batch == 1 else {
       throw AttributionError(
-        .usage, "Discretized integrated gradients score the tokens of one text; leave out other units.")
+        .usage,
+        "Discretized integrated gradients score the tokens of one text; leave out other units.")
     }
     guard let words = (setting.model as? Transformer)?.embedding.words else {
       throw AttributionError(
@@ -101,7 +102,8 @@ public struct DiscretizedIG: GradientMethod {
         let first = try table.vector(setting.ids[0][token])
         let added = zip(try setting.embedding.row(token), first).map { $0 - $1 }
         let (from, to) = (Array(current[place]), Array(target[place]))
-        guard let next = try table.most(between: from, to, added, near: anchors[token], steps - step)
+        guard
+          let next = try table.most(between: from, to, added, near: anchors[token], steps - step)
         else { continue }
         anchors[token] = next.word
         current.replaceSubrange(place, with: next.vector)
@@ -173,7 +175,8 @@ private final class Neighbourhood {
     if let known = nearest[word] { return known }
     // ‖e − w‖² = ‖e‖² − 2 ⟨e, w⟩ + ‖w‖², of which the last is the same for all.
     let distances = try
-      (squares - words.matmul(words.selecting([word], along: 0).reshaped([-1, 1])).reshaped([-1]) * 2)
+      (squares - words.matmul(words.selecting([word], along: 0).reshaped([-1, 1])).reshaped([-1])
+      * 2)
       .values()
     let least = distances.sorted()[count - 1]
     let ids = Array(distances.indices.filter { distances[$0] <= least }.prefix(count))

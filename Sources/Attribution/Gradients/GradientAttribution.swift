@@ -80,7 +80,8 @@ extension GradientMethod {
     }
     let all = sites.flatMap(\.self)
     let found = try scores(of: all, in: setting, progress: progress)
-    let values = try levels.contains(.units(.neuron))
+    let values =
+      try levels.contains(.units(.neuron))
       ? setting.seen(all, gradients: false).values : [:]
     let scores = try zip(levels, sites).map { level, sites in
       try withEngineErrors {

@@ -76,7 +76,8 @@ public struct GradientSetting {
         "Position \(wrong) cannot be held; the text has positions 0 to \(count - 1).")
     }
     let vocabulary = model.shape.vocabulary
-    if let wrong = (metric.tokens + metric.versus).first(where: { !(0..<vocabulary).contains($0) }) {
+    if let wrong = (metric.tokens + metric.versus).first(where: { !(0..<vocabulary).contains($0) })
+    {
       throw AttributionError(
         .usage, "Token \(wrong) is out of range; the vocabulary has 0 to \(vocabulary - 1).")
     }

@@ -45,7 +45,8 @@ public struct IntegratedGradients: GradientMethod {
   /// Behind the input nothing is promised.
   public func noSum(at site: Site) -> String? {
     site == .embedding
-      ? nil : "EAP-IG takes the value's change out of the integral, so its sums are not the metric's change."
+      ? nil
+      : "EAP-IG takes the value's change out of the integral, so its sums are not the metric's change."
   }
 }
 

@@ -23,7 +23,8 @@ public struct SequentialIG: GradientMethod {
   ) throws -> SiteScores {
     guard sites == [.embedding], setting.batch == 1 else {
       throw AttributionError(
-        .usage, "Sequential integrated gradients score the tokens of one text; leave out other units.")
+        .usage,
+        "Sequential integrated gradients score the tokens of one text; leave out other units.")
     }
     let tokens = setting.ids[0].count
     let (x, start) = (setting.embedding, setting.startEmbedding)

@@ -31,7 +31,8 @@ package struct PostNormBlock: Block {
     pass(
       .residual(layer, .after),
       feedForwardNorm(
-        middle + feedForward(pass.reading(.feedForward(layer, .input), of: middle), layer, pass), layer, pass,
+        middle + feedForward(pass.reading(.feedForward(layer, .input), of: middle), layer, pass),
+        layer, pass,
         at: .feedForwardOutput))
   }
 
