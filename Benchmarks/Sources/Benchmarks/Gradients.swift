@@ -24,7 +24,8 @@ private struct Pair {
       let row = try logits.slice(ids.count - 1..<ids.count, along: 1).floats()
       return row.indices.sorted { row[$0] > row[$1] }.prefix(2).map { $0 }
     }
-    token = try likeliest(ids)[0]
+    let token = try likeliest(ids)[0]
+    self.token = token
     versus = try likeliest(patch).first { $0 != token } ?? 0
   }
 
