@@ -84,6 +84,8 @@ enum AttributeCommand {
     return method
   }
 
+  private static let metric = ["--answer", "--versus", "--target"]
+
   /// Refuses what the method would ignore.
   private static func refuse(_ arguments: Arguments, _ method: AttributeMethod) throws {
     for option in own.keys.sorted() where arguments.has(option) {
@@ -94,6 +96,15 @@ enum AttributeCommand {
             + (method.options.isEmpty
               ? ", which has none of its own; leave it out."
               : "; it has \(method.options.sorted().joined(separator: ", "))."))
+      }
+    }
+    for (options, lacks) in [(["--contrast"], method.lacksStart), (metric, method.lacksMetric)]
+    where lacks {
+      for option in options where arguments.has(option) {
+        throw CommandError(
+          .usage,
+          "\(method.name) knows nothing of \(option), and would give the same without; leave it out."
+        )
       }
     }
     if arguments.has("--contrast"), arguments.has("--baseline") {

@@ -9,6 +9,12 @@ struct AttributeMethod: Sendable {
   let allowed: [AttributionLevel]
   /// Options of its own.
   let options: Set<String>
+  /// Whether it compares the text with nothing, so that a contrast would change no score.
+  var lacksStart: Bool { lacksMetric || ["saliency", "smoothgrad", "occlusion"].contains(name) }
+  /// Whether it follows attention alone, whatever is predicted.
+  var lacksMetric: Bool {
+    ["rollout", "attention-flow", "attention-norms", "information-flow"].contains(name)
+  }
   /// One line of help.
   let says: String
   /// The method that options make.
