@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 targets=(
   Tensors StrictJSON Checkpoints Tokenization Results Reports LanguageModels Attribution Lenses Flow
-  Telescope
+  Circuits Telescope
 )
 output=Documentation
 
