@@ -126,7 +126,7 @@ extension LensTrainer {
   /// Trains from the beginning, or on from a state.
   ///
   /// - Parameters:
-  ///   - earlier: a state that ``load(_:)`` read; nil to begin.
+  ///   - earlier: a state that `load(_:)` read; nil to begin.
   ///   - modelHash: the SHA-256 of the model's file, for the record.
   ///   - toolVersion: the version of Telescope, for the record.
   ///   - event: told what happens.

@@ -15,7 +15,7 @@ extension TunedLens {
   /// - Parameters:
   ///   - url: the file or folder.
   ///   - loaded: the model that the lens must fit.
-  ///   - modelHash: the SHA-256 of the model's file, as ``ModelHash`` gives it.
+  ///   - modelHash: the SHA-256 of the model's file, as `ModelHash` gives it.
   ///   - unverified: whether the person vouches for a lens that does not name this very model file.
   /// - Throws: `CheckpointError` for a file that cannot be read; `LensError` for one that does not
   ///   fit the model, or was trained for another; `EngineError` when memory runs out.

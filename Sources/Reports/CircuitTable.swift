@@ -105,7 +105,17 @@ struct CircuitTable {
     return [TerminalLine(), title] + table.lines(style: style, indent: 2)
       + frame.note(
         "gives: what flows along the edge to the metric; share: how much of its target it explains."
-      )
+      ) + certificate
+  }
+
+  /// By how much all that reaches a node misses its value, of the node worst off.
+  private var certificate: [TerminalLine] {
+    guard let worst = result.certificate else { return [] }
+    let miss = Quantity.tiny(worst.residual).replacing("+", with: "")
+    return frame.note(
+      style.glyphs.words(
+        "All neurons, tokens and biases that reach a node sum to its value, missing by \(miss) at most."
+      ))
   }
 
   /// `12 n345 at 5 ␣keys`, `5 ␣keys`, `the metric`.

@@ -46,6 +46,7 @@ extension CircuitCommand {
     try words.checkOutputs()
     let session = try CircuitSession(common, words)
     let result = try session.result(of: source, "Finding edges") { prompts, progress in
+      session.warnOfRuns(prompts)
       let plan = words.plan(for: prompts)
       return try isOfBranches
         ? plan.branchEdges(

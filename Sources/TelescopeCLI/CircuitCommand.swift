@@ -40,7 +40,8 @@ enum CircuitCommand {
     try words.checkOutputs()
     let session = try CircuitSession(common, words)
     let result = try session.result(of: source, "Scoring") { prompts, progress in
-      try words.plan(for: prompts).trace(
+      session.warnOfRuns(prompts)
+      return try words.plan(for: prompts).trace(
         words.scorings[0], of: prompts, in: session.loaded, progress: progress)
     }
     try words.write(result, common)
@@ -58,7 +59,8 @@ enum CircuitCommand {
     try words.checkOutputs()
     let session = try CircuitSession(common, words)
     let result = try session.result(of: source, "Evaluating") { prompts, progress in
-      try words.plan(for: prompts).evaluate(
+      session.warnOfRuns(prompts)
+      return try words.plan(for: prompts).evaluate(
         words.scorings, of: prompts, in: session.loaded, progress: progress)
     }
     try words.write(result, common)

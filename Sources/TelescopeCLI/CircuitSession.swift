@@ -39,6 +39,17 @@ struct CircuitSession {
     return result
   }
 
+  /// Says what patching every unit by itself takes, before it begins.
+  func warnOfRuns(_ prompts: PromptSet) {
+    guard words.scorings.contains(.exact), !common.isQuiet else { return }
+    let shape = loaded.model.shape
+    let units = words.kind.count(in: shape) * shape.layers
+    let runs = prompts.train.reduce(0) { $0 + $1.clean.count * units }
+    Terminal.note(
+      "Exact patching runs the blocks behind each unit, about \(runs / 2) times the model in all; Ctrl-C ends it."
+    )
+  }
+
   private func prompts(
     _ source: CircuitWords.Source, _ notes: inout [String]
   ) throws -> PromptSet {

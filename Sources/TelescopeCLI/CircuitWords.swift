@@ -100,6 +100,7 @@ struct CircuitWords {
   }
 
   var sumsPositions: Bool { base.sumsPositions }
+  var kind: UnitKind { base.kind }
 
   private static func scorings(_ arguments: Arguments, seed: Int) throws -> [NodeScoring] {
     let names = try arguments.list("--method") ?? ["relp"]

@@ -68,12 +68,12 @@ public struct AttributionPlan: Sendable {
         "The model says the same of both texts, or one token was named, so the metric is one token's; name the other "
           + "with --versus for a difference.")
     }
-    result.warnings += residualWarnings(found.scores)
+    result.warnings += residualWarnings(found.scores, isPaired: contrast != nil)
     result.timingsMs = ["total": clock.lap()]
     return result
   }
 
-  private func residualWarnings(_ scores: [AttributionScores]) -> [String] {
+  private func residualWarnings(_ scores: [AttributionScores], isPaired: Bool) -> [String] {
     scores.compactMap { scores in
       func share(_ certificate: SumCertificate) -> Double {
         certificate.residual / max(abs(certificate.expected), 1e-6)
@@ -84,8 +84,11 @@ public struct AttributionPlan: Sendable {
       return
         "The \(scores.unit) scores miss what they must sum to by up to "
         + (worst < 10 ? "\(Int((100 * worst).rounded())) %" : "more than ten times it")
-        + ": the metric jumps about along the path. Start near the text (--contrast), hold the first token, which "
-        + "many models use as a sink (--hold 0), or take more --steps."
+        + ": the metric jumps about along the path. Take more points"
+        + (isPaired
+          ? "."
+          : ", start near the text (--contrast), or hold the first token, which many models use as a sink "
+            + "(--hold 0).")
     }
   }
 }

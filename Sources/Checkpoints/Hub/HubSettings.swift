@@ -7,7 +7,7 @@ public import Foundation
 public struct HubSettings: Sendable {
   /// The hub's address, without a slash at its end (`HF_ENDPOINT`).
   public var endpoint: String
-  /// The cache (`HF_HUB_CACHE`, `HUGGINGFACE_HUB_CACHE`, else `hub` in ``home``).
+  /// The cache (`HF_HUB_CACHE`, `HUGGINGFACE_HUB_CACHE`, else `hub` in `home`).
   public var cache: URL
   /// Who asks (`HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, else the file that a login left).
   public var token: String?
