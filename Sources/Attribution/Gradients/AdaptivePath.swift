@@ -9,13 +9,13 @@ internal import Tensors
 // excuse: every panel has to be right.
 //
 // From a zero embedding all happens near the start: every norm multiplies what is small by 1/√ε, so that after some
-// blocks a millionth of a millionth of an embedding is a whole one. So the first panels are graded, and a panel whose
+// blocks a millionth of a millionth of an embedding is a whole one. So there the first panels are graded, and a panel whose
 // ends are far apart in proportion is halved in proportion.
 
 extension PathIntegral {
-  /// The ends of the first panels.
-  private static let first = [0, 0.001, 0.01, 0.1, 0.4, 1]
-  private static let nodesPerPanel = 3
+  /// The ends of the first panels: halves, or graded from a start at zero.
+  private var first: [Double] { beginsAtZero ? [0, 0.001, 0.01, 0.1, 0.4, 1] : [0, 0.5, 1] }
+  private static let nodesPerPanel = 5
   /// The most nodes that a path gets; past them its residual says how good it is.
   private static let mostNodes = 512
 
@@ -58,7 +58,7 @@ extension PathIntegral {
     }
 
     var settled: [Panel] = []
-    var open = zip(Self.first, Self.first.dropFirst()).map { Panel(from: $0, to: $1) }
+    var open = zip(first, first.dropFirst()).map { Panel(from: $0, to: $1) }
     while true {
       let new = Set(open.flatMap { [$0.from, $0.to] }).subtracting(metrics.keys).sorted()
       for part in new.chunked(max(1, rowsAtOnce / batch)) { try look(part) }

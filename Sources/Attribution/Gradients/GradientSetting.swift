@@ -235,9 +235,11 @@ public struct GradientSetting {
 
   /// The path of the embeddings.
   func inputPath(_ rules: BackwardRules = .gradient) -> PathIntegral {
-    PathIntegral(
+    var path = PathIntegral(
       .embedding, from: startEmbedding, to: embedding, rules: rules, rowsAtOnce: rowsAtOnce,
       of: function())
+    path.beginsAtZero = start == .zero
+    return path
   }
 }
 

@@ -43,6 +43,8 @@ public struct PathIntegral {
   public var rules: BackwardRules
   /// The most rows that run together.
   public var rowsAtOnce: Int
+  /// Whether the path begins where norms have nothing to measure, so that what matters happens near its start.
+  var beginsAtZero = false
 
   /// A path from one value to another.
   public init(
