@@ -12,7 +12,8 @@ embeddings, or without a patch from zero, to the text's.
         LayerConductance of each layer, one after the other, all steps in one batch -> each layer's sum
         and, with "values": true, every number of it
     {"task": "integrated", "ids": [...], "patch": [...], "metric": [token, versus], "steps": 50}
-        IntegratedGradients of the embeddings, its default rule -> each token's sum, and what their sum misses
+        IntegratedGradients of the embeddings, its default rule -> each token's sum; with "delta": true, two
+        passes more -> what their sum misses
     {"task": "passes", "ids": [...], "metric": [token, versus]}
         one pass forwards and one backwards to the embeddings
 """
@@ -63,10 +64,14 @@ def conductance(model, request):
 
 def integrated(model, request):
     text, patch = ends(model, request)
-    found, delta = IntegratedGradients(metric(model, request)).attribute(
-        text, baselines=patch, n_steps=request["steps"], return_convergence_delta=True
-    )
-    return {"tokens": found[0].sum(-1).tolist(), "delta": delta.abs().item()}
+    method = IntegratedGradients(metric(model, request))
+    if request.get("delta"):
+        _, delta = method.attribute(
+            text, baselines=patch, n_steps=request["steps"], return_convergence_delta=True
+        )
+        return {"delta": delta.abs().item()}
+    found = method.attribute(text, baselines=patch, n_steps=request["steps"])
+    return {"tokens": found[0].sum(-1).tolist()}
 
 
 def passes(model, request):

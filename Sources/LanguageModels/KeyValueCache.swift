@@ -36,11 +36,17 @@ public final class KeyValueCache {
     states = Array(repeating: [:], count: layers)
   }
 
-  /// The first positions of another cache, to be read only.
+  /// The first positions of another cache, to be read only, for its sequences so many times over.
   ///
   /// What is appended is seen by that call alone, after the positions held; nothing is kept.
-  init(firstOf other: KeyValueCache, _ count: Int) {
+  package init(firstOf other: KeyValueCache, _ count: Int, times: Int = 1) {
     precondition(count <= other.length, "\(count) positions of a cache that holds \(other.length)")
+    func tiled(_ value: Tensor) -> Tensor {
+      guard times > 1 else { return value }
+      let shape = value.shape
+      return value.reshaped([1] + shape).expanded([times] + shape)
+        .reshaped([times * shape[0]] + shape.dropFirst())
+    }
     length = count
     textLength = other.textLength
     capacity = .max
@@ -51,11 +57,15 @@ public final class KeyValueCache {
       guard let state = held[count] else {
         preconditionFailure("the state of \(count) positions was not kept")
       }
-      return [count: state]
+      return [
+        count: RecurrentState(recent: tiled(state.recent), scanned: tiled(state.scanned))
+      ]
     }
     layers = other.layers.map { held in
       guard let held, count > 0 else { return nil }
-      return (held.key.slice(0..<count, along: 2), held.value.slice(0..<count, along: 2))
+      return (
+        tiled(held.key.slice(0..<count, along: 2)), tiled(held.value.slice(0..<count, along: 2))
+      )
     }
   }
 
@@ -101,7 +111,7 @@ public final class KeyValueCache {
   }
 
   /// Counts the positions that every block has now appended.
-  func advance(by count: Int) {
+  package func advance(by count: Int) {
     guard !isView else { return }
     length += count
     textLength = max(textLength, length)

@@ -1,5 +1,7 @@
 import Attribution
+import Foundation
 import LanguageModels
+import Results
 import Tensors
 import TestSupport
 import Testing
@@ -191,6 +193,46 @@ struct GoldenIntegralsTests {
         #expect(abs(found[0] - whole) <= tolerance * whole, "\(epsilon), \(tolerance)")
       }
     }
+  }
+
+  @Test("Errors of two tokens that cancel in the sum are not taken for an answer")
+  func cancelling() throws {
+    // m = x + tanh 20(x − 0.4) − tanh 20(y − 0.4): what x gets too much, y gets too little, to the last bit.
+    let function: PathFunction = { x, _ in
+      let rows = x.reshaped([-1, 2])
+      func step(_ value: Tensor) -> Tensor { ((value + -0.4) * 20).tanh }
+      return column(rows, 0) + step(column(rows, 0)) - step(column(rows, 1))
+    }
+    let path = PathIntegral(
+      .embedding, from: Tensor([0, 0], [1, 2, 1], .float64),
+      to: Tensor([1, 1], [1, 2, 1], .float64), of: function)
+    for tolerance in [1e-3, 1e-6] {
+      let found = try path.scores(of: [.embedding], .adaptive(tolerance: tolerance), .endPoint)
+      let scores = try found.values[.embedding]?.values() ?? []
+      let step = tanh(20 * 0.6) - tanh(-20 * 0.4)
+      #expect(distance(scores, [1 + step, -step]).error < 4 * tolerance, "\(tolerance)")
+      #expect(Double(found.nodes) == found.passes.backward)
+    }
+  }
+
+  @Test(
+    "A tolerance costs a smooth path few nodes, and nodes that are there are not run again",
+    arguments: [(1e-3, 9), (1e-9, 17)])
+  func nodesOfASmoothPath(tolerance: Double, nodes: Int) throws {
+    var rows = 0
+    let function: PathFunction = { x, _ in
+      rows += x.size(0)
+      return (column(x, 0) * 2).tanh
+    }
+    let path = PathIntegral(
+      .embedding, from: Tensor([0], [1, 1], .float64), to: Tensor([1], [1, 1], .float64),
+      of: function)
+    let found = try path.scores(of: [.embedding], .adaptive(tolerance: tolerance), .endPoint)
+    #expect(found.nodes == nodes)
+    #expect(rows == nodes)
+    #expect(found.passes == PassCount(forward: Double(nodes), backward: Double(nodes)))
+    let score = try found.values[.embedding]?.values()[0] ?? .nan
+    #expect(abs(score - tanh(2)) < tolerance)
   }
 
   @Test("A tolerance finds no nodes for steps of values, in words that say what to do")

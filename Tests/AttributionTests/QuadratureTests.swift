@@ -34,4 +34,33 @@ struct QuadratureTests {
     let found = zip(rule.nodes, rule.weights).reduce(0) { $0 + $1.1 * $1.0 * $1.0 }
     #expect(abs(found - (1.0 / 3 - 1.0 / 1200)) < 1e-14)
   }
+
+  @Test(
+    "Clenshaw–Curtis with n steps integrates degree n exactly, and not degree n + 2",
+    arguments: [2, 4, 8, 16])
+  func clenshawCurtis(steps: Int) {
+    let rule = Quadrature.clenshawCurtis(steps)
+    func integral(_ degree: Int) -> Double {
+      zip(rule.nodes, rule.weights).reduce(0) { $0 + $1.1 * pow($1.0, Double(degree)) }
+    }
+    for degree in 0...steps + 1 {
+      #expect(abs(integral(degree) - 1 / Double(degree + 1)) < 1e-14)
+    }
+    // What the next polynomial of Chebyshev's misses, T of n + 2, is of the size 1/n³.
+    let missed = zip(rule.nodes, rule.weights).reduce(0) {
+      $0 + $1.1 * cos(Double(steps + 2) * acos(1 - 2 * $1.0))
+    }
+    let n = Double(steps + 2)
+    #expect(abs(missed - 1 / (1 - n * n)) > 1e-4 / n)
+    #expect(rule.weights.allSatisfy { $0 > 0 })
+    #expect(rule.nodes.first == 0 && abs((rule.nodes.last ?? 0) - 1) < 1e-15)
+  }
+
+  @Test("The nodes of n steps are among those of 2n", arguments: [2, 4, 8, 16])
+  func nested(steps: Int) {
+    let fine = Quadrature.clenshawCurtis(2 * steps).nodes
+    for (k, node) in Quadrature.clenshawCurtis(steps).nodes.enumerated() {
+      #expect(abs(node - fine[2 * k]) < 1e-15)
+    }
+  }
 }

@@ -13,6 +13,7 @@ private let sampledNeurons = 2000
   guard only?.contains("circuits") ?? true else { return }
   try sweepTime(loaded)
   try agreement(loaded)
+  try outputAgreement(loaded)
   for task in ["sva-simple", "sva-within-rc", "sva-nounpp"] {
     try curves(task, loaded)
   }
@@ -60,8 +61,10 @@ private func prompts(_ name: String, train: Int, _ loaded: LoadedModel) throws -
 // MARK: - Beside exact patching
 
 private let scorings: [(name: String, scoring: NodeScoring)] = [
-  ("RelP", .relp(paired: .clean)), ("RelP at the patch", .relp(paired: .patch)),
-  ("RelP unpaired", .relp()), ("AtP", .attributionPatching()),
+  ("RelP", .relp(paired: .clean)),
+  ("RelP with the patterns' derivative", .relp(.relpJafari, paired: .clean)),
+  ("RelP at the patch", .relp(paired: .patch)), ("RelP unpaired", .relp()),
+  ("AtP", .attributionPatching()),
   ("AtP at the patch", .attributionPatching(at: .patch)), ("EAP-IG", .pathAverage()),
   ("IG-activations", .activations()), ("conductance", .conductance()),
 ]
@@ -120,6 +123,51 @@ private func ranks(_ numbers: [Double]) -> [Double] {
     say(
       "  \(word): \(scores.passes.forward) F + \(scores.passes.backward) B a prompt; patching took "
         + "\(base.passes.forward) F")
+  }
+}
+
+/// Whole outputs of attention and of networks, one for each layer and token, beside patching each.
+@MainActor private func outputAgreement(_ loaded: LoadedModel) throws {
+  let name = "circuits, agreement with exact patching of outputs, IOI"
+  guard wanted(name) else { return }
+  let pairs = Array(try prompts("ioi", train: 4, loaded).train.prefix(4))
+  let model = loaded.model
+  let outcomes = try pairs.map { pair in
+    try ActivationPatching(units: [.attention, .mlp], direction: .noise).run(
+      clean: pair.clean, corrupted: pair.patch ?? [],
+      metric: Metric(token: pair.answer, versus: pair.versus, position: pair.clean.count - 1),
+      in: model)
+  }
+  let count = pairs[0].clean.count
+  // Tokens before the first that differs anywhere are the same in both runs, and patching them does nothing.
+  let first = pairs.map { pair in zip(pair.clean, pair.patch ?? []).prefix { $0 == $1 }.count }
+  let cells = (0..<model.shape.layers).flatMap { layer in
+    ((first.min() ?? 0)..<count).map { (layer: layer, position: $0) }
+  }
+  for (index, kind) in [UnitKind.attention, .mlp].enumerated() {
+    let effects = cells.map { layer, position in
+      var sum = 0.0
+      for outcome in outcomes {
+        sum += outcome.clean - outcome.grids[index].metric.values[layer * count + position]
+      }
+      return sum / Double(outcomes.count)
+    }
+    for (word, scoring) in scorings {
+      let scores = try scoring.scores(of: kind, pairs: pairs, in: model)
+      let own = cells.map { layer, position in
+        let units = position * scores.units..<(position + 1) * scores.units
+        return scores.values[layer][units].reduce(0.0) { $0 + Double($1) }
+      }
+      for (measure, value) in [
+        ("Pearson", correlation(own, effects)),
+        ("Spearman", correlation(ranks(own), ranks(effects))),
+      ] {
+        bound(
+          "\(name): \(kind.rawValue)s by \(word), \(measure)", "", must: -1, aim: 0.9,
+          isFloor: true,
+          values: [value])
+      }
+    }
   }
 }
 

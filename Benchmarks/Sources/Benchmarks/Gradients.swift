@@ -12,11 +12,25 @@ private struct Pair {
 
   var metric: Metric { Metric(token: token, versus: versus, position: ids.count - 1) }
 
+  /// A text and its contrast.
+  @MainActor init(_ text: String, _ contrast: String, in loaded: LoadedModel) throws {
+    try self.init(
+      loaded.tokenizer.encode(text, specialTokens: true).ids,
+      loaded.tokenizer.encode(contrast, specialTokens: true).ids,
+      in: loaded.model)
+  }
+
   /// The beginning of a prompt, its second token exchanged for another of the text.
   @MainActor init(_ prompt: Prompt, count: Int, in model: any LanguageModel) throws {
-    ids = Array(prompt.ids.prefix(count))
-    patch = ids
+    let ids = Array(prompt.ids.prefix(count))
+    var patch = ids
     patch[1] = ids[2] == ids[1] ? ids[0] : ids[2]
+    try self.init(ids, patch, in: model)
+  }
+
+  @MainActor private init(_ ids: [Int], _ patch: [Int], in model: any LanguageModel) throws {
+    self.ids = ids
+    self.patch = patch
     func likeliest(_ ids: [Int]) throws -> [Int] {
       let logits = try withRecording(false) {
         try model.run([ids], capturing: [.logits]).activations[.logits]
@@ -44,17 +58,39 @@ private struct Pair {
 private let conductanceSteps = 20
 private let captumSteps = 50
 
-@MainActor func gradientBenchmarks(_ prompts: [Prompt], _ model: any LanguageModel) throws {
+/// Texts as people contrast them, of as many tokens.
+private let contrasts = [
+  ("The capital of France is", "The capital of Italy is"),
+  (
+    "When Mary and John went to the store, John gave a drink to",
+    "When Mary and John went to the store, Mary gave a drink to"
+  ),
+  ("The keys near the cabinet", "The key near the cabinet"),
+  ("The opposite of hot is", "The opposite of big is"),
+  (
+    "Once upon a time there was a little girl who lived in a",
+    "Once upon a time there was a little frog who lived in a"
+  ),
+  ("Water boils at one hundred degrees", "Gold melts at one thousand degrees"),
+]
+
+@MainActor func gradientBenchmarks(_ prompts: [Prompt], _ loaded: LoadedModel) throws {
   guard only?.contains("gradients") ?? true, let long = prompts.last else { return }
+  let model = loaded.model
   let pairs = try [13, 40].map { try Pair(long, count: $0, in: model) }
   for pair in pairs { try passesAndTime(pair, model) }
   let twin = try Twin(
     python: python, script: reference.appending(path: "gradients_twin.py"), model: modelFile,
     threads: threads)
   try sameConductance(pairs[0], model, twin)
+  for pair in pairs { try conductance(pair, model, twin) }
+  for (text, contrast) in contrasts {
+    try integrated("'\(text)'", Pair(text, contrast, in: loaded), isPaired: true, model, twin)
+  }
   for pair in pairs {
-    try conductance(pair, model, twin)
-    for isPaired in [true, false] { try integrated(pair, isPaired: isPaired, model, twin) }
+    for isPaired in [true, false] {
+      try integrated("\(pair.ids.count) tokens", pair, isPaired: isPaired, model, twin)
+    }
   }
 }
 
@@ -160,10 +196,9 @@ private func sameConductance(_ pair: Pair, _ model: any LanguageModel, _ twin: T
 // MARK: - Integrated gradients of the input
 
 @MainActor private func integrated(
-  _ pair: Pair, isPaired: Bool, _ model: any LanguageModel, _ twin: Twin
+  _ text: String, _ pair: Pair, isPaired: Bool, _ model: any LanguageModel, _ twin: Twin
 ) throws {
-  let what =
-    "gradients, input IG to 1e-3 from \(isPaired ? "a contrast" : "zero"), \(pair.ids.count) tokens"
+  let what = "gradients, input IG to 1e-3 from \(isPaired ? "a contrast" : "zero"), \(text)"
   guard wanted(what) else { return }
   let setting = try pair.setting(model, isPaired: isPaired)
   func score() throws -> SiteScores {
@@ -173,9 +208,12 @@ private func sameConductance(_ pair: Pair, _ model: any LanguageModel, _ twin: T
   let expected = found.expected[.embedding] ?? .nan
   let sum = try found.values[.embedding]?.to(.float64).sum.scalar() ?? .nan
   let request = pair.request("integrated", isPaired: isPaired, ["steps": captumSteps])
-  let delta = try twin.ask(request)["delta"] as? Double ?? .nan
+  let delta =
+    try twin.ask(request.merging(["delta": true]) { $1 })["delta"] as? Double ?? .nan
   let (ours, theirs) = (abs(sum - expected) / abs(expected), delta / abs(expected))
-  say("\(what): \(found.nodes ?? 0) nodes; misses \(ours) of the change, captum \(theirs)")
+  say(
+    "\(what): \(found.nodes ?? 0) nodes, \(found.passes.forward)F + \(found.passes.backward)B; misses \(ours) of the change, captum \(theirs)"
+  )
   bound("\(what): misses of the change", "relative", must: 1e-3, aim: 1e-3, values: [ours])
   bound("\(what): captum misses", "relative", must: 1, aim: 1, values: [theirs])
   try compare([(what, 2, 4, { _ = try score() })], turns: turns) { try twin.time(request) }

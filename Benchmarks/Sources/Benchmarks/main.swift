@@ -117,7 +117,7 @@ let loaded = try LoadedModel(at: modelFile)
 let explainer = try Explainer(loaded)
 
 if only?.hasPrefix("gradients") == true || only?.hasPrefix("circuits") == true {
-  try gradientBenchmarks(prompts, loaded.model)
+  try gradientBenchmarks(prompts, loaded)
   try circuitBenchmarks(loaded)
   try report()
   exit(0)
@@ -263,7 +263,7 @@ if let ordinary = stored?["ordinary"] as? [String: Any], let ids = ordinary["ids
   }
 }
 
-try gradientBenchmarks(prompts, loaded.model)
+try gradientBenchmarks(prompts, loaded)
 try circuitBenchmarks(loaded)
 try treeBenchmarks()
 try familyBenchmarks()

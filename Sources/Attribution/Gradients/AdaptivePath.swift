@@ -3,28 +3,45 @@ internal import LanguageModels
 internal import Results
 internal import Tensors
 
-// What an integral over a part of the path must come to is known: the change of m over it. So the path is cut into
-// panels with a few Gauss–Legendre nodes each, and a panel that misses its change is halved, until what all
-// panels miss together, each taken by its magnitude, is less than the tolerance asks. Sums that cancel by luck are no
-// excuse: every panel has to be right.
+// What an integral over a part of the path must come to is known: the change of m over it. So nodes are added until the
+// sum meets it. They are Clenshaw–Curtis', whose nodes are kept when their steps are doubled: 5 of them, 9, 17 and
+// 33 on a panel of the path, after which the panel is halved, for what moves abruptly is met sooner there.
+//
+// A sum may meet the change by luck. The error of a rule that converges is about squared when its steps are
+// doubled; so what the scores changed by when they last were, squared, stands beside what the sum misses, and the
+// larger of the two must be less than the tolerance.
 //
 // From a zero embedding all happens near the start: every norm multiplies what is small by 1/√ε, so that after some
 // blocks a millionth of a millionth of an embedding is a whole one. So there the first panels are graded, and a panel whose
 // ends are far apart in proportion is halved in proportion.
 
 extension PathIntegral {
-  /// The ends of the first panels: halves, or graded from a start at zero.
-  private var first: [Double] { beginsAtZero ? [0, 0.001, 0.01, 0.1, 0.4, 1] : [0, 0.5, 1] }
-  private static let nodesPerPanel = 5
+  /// The ends of the first panels: the whole path, or graded from a start at zero.
+  private var first: [Double] { beginsAtZero ? [0, 0.001, 0.01, 0.1, 0.4, 1] : [0, 1] }
   /// The most nodes that a path gets; past them its residual says how good it is.
   private static let mostNodes = 512
 
+  /// A part of the path with the nodes of a rule of 4, 8, 16 or 32 steps.
   private struct Panel {
+    static let fewest = 8
+    static let most = 32
+
     var from: Double
     var to: Double
-    var sums: [Site: Tensor] = [:]
-    /// What each sequence's integral misses of its metric's change.
-    var missed: [Double] = []
+    var steps = fewest
+    /// What it may miss, of each sequence.
+    var errors: [Double] = []
+
+    /// The nodes of a rule, which are those of the finest, so that equal ones are equal to the last bit.
+    func nodes(_ steps: Int) -> [PathNode] {
+      let finest = Quadrature.clenshawCurtis(Self.most).nodes
+      return Quadrature.clenshawCurtis(steps).weights.enumerated().map { k, weight in
+        let share = finest[k * Self.most / steps]
+        return PathNode(
+          place: k == 0 ? from : k == steps ? to : from + share * (to - from), from: 0, to: 1,
+          factor: weight * (to - from))
+      }
+    }
   }
 
   func adaptive(
@@ -32,107 +49,108 @@ extension PathIntegral {
     _ progress: (Double) -> Void
   ) throws -> Scores {
     let batch = start.size(0)
-    let watched = Array(Set(sites + [moving]))
+    let share = sites == [moving] ? 1 : 0.5
+    // Where gradients were taken, of what moves alone: those of other sites would fill the memory.
+    var gradients: [Double: Tensor] = [:]
     var metrics: [Double: [Double]] = [:]
-    var ends: [Site: (start: Tensor, end: Tensor)] = [:]
-    var (nodes, forward) = (0, 0)
-
     func look(_ places: [Double]) throws {
-      let points = run(places, [], places == [0, 1] && estimator == .endPoint ? sites : [])
-      let values = try points.metric.values()
-      for (index, place) in places.enumerated() {
-        metrics[place] = Array(values[index * batch..<(index + 1) * batch])
-      }
-      for (site, value) in points.values {
-        func row(_ index: Int) -> Tensor {
-          value.slice(index..<index + 1, along: 0).reshaped(Array(value.shape.dropFirst()))
+      for part in places.chunked(max(1, rowsAtOnce / batch)) {
+        let points = run(part, [moving], [])
+        let values = try points.metric.values()
+        guard values.allSatisfy(\.isFinite) else { throw AttributionError.metricNotFinite }
+        for (index, place) in part.enumerated() {
+          metrics[place] = Array(values[index * batch..<(index + 1) * batch])
+          gradients[place] = points.gradients[moving].map { row(index, of: $0) }
         }
-        ends[site] = (row(0), row(1))
       }
-      forward += places.count
     }
-    try look([0, 1])
-    let whole = zip(metrics[0] ?? [], metrics[1] ?? []).map { abs($1 - $0) }
-    guard ((metrics[0] ?? []) + (metrics[1] ?? [])).allSatisfy(\.isFinite) else {
-      throw AttributionError.metricNotFinite
+    /// Σ w g ⊙ (x(1) − x(0)) of each sequence's positions.
+    func scores(_ nodes: [PathNode]) throws -> [[Double]] {
+      let sum = (weighted(nodes, gradients) * (end - start)).to(.float64)
+      let positions = start.shape.count > 2 ? start.size(1) : 1
+      return try sum.reshaped([batch, positions, -1]).sum(along: 2).values().chunked(positions)
+    }
+    func errors(_ panel: Panel, _ whole: [Double]) throws -> [Double] {
+      let fine = try scores(panel.nodes(panel.steps))
+      let coarse = try scores(panel.nodes(panel.steps / 2))
+      return (0..<batch).map { row in
+        let expected = (metrics[panel.to]?[row] ?? 0) - (metrics[panel.from]?[row] ?? 0)
+        let size = max(whole[row], .leastNormalMagnitude)
+        let missed = abs(fine[row].reduce(0, +) - expected) / size
+        let changed = zip(fine[row], coarse[row]).reduce(0) { $0 + abs($1.0 - $1.1) } / size
+        return max(missed, changed * changed)
+      }
     }
 
-    var settled: [Panel] = []
-    var open = zip(first, first.dropFirst()).map { Panel(from: $0, to: $1) }
+    var panels = zip(first, first.dropFirst()).map { Panel(from: $0, to: $1) }
+    var whole: [Double] = []
     while true {
-      let new = Set(open.flatMap { [$0.from, $0.to] }).subtracting(metrics.keys).sorted()
-      for part in new.chunked(max(1, rowsAtOnce / batch)) { try look(part) }
-      open = try integrated(open, watched, metrics)
-      nodes += open.count * Self.nodesPerPanel
-      let panels = settled + open
-      // The share of its tolerance that each sequence has used, by the one worst off.
-      func misses(_ panel: Panel) -> Double {
-        zip(panel.missed, whole).map { missed, whole in
-          abs(missed) / max(whole * tolerance, Double.leastNormalMagnitude)
+      let new = panels.filter(\.errors.isEmpty)
+      let places = Set(new.flatMap { $0.nodes($0.steps).map(\.place) })
+      try look(places.subtracting(metrics.keys).sorted())
+      if whole.isEmpty {
+        whole = zip(metrics[0] ?? [], metrics[1] ?? []).map { abs($1 - $0) }
+      }
+      for index in panels.indices where panels[index].errors.isEmpty {
+        panels[index].errors = try errors(panels[index], whole)
+      }
+      // The share of its tolerance that the sequence has used which is worst off.
+      let used =
+        (0..<batch).map { row in
+          panels.reduce(0) { $0 + $1.errors[row] } / tolerance
         }.max() ?? 0
-      }
-      let sum = panels.reduce(0) { $0 + misses($1) }
-      progress(min(1, 1 / max(sum, 1)))
-      guard sum > 1, nodes < Self.mostNodes else { return finished(panels) }
-      // Halve whatever misses more than its part; there is one, for the sum is above 1.
-      let allowed = 1 / Double(panels.count)
-      settled = panels.filter { misses($0) <= allowed }
-      open = panels.filter { misses($0) > allowed }.flatMap { panel in
-        let middle =
-          panel.from == 0
-          ? panel.to / 64
-          : panel.to > 4 * panel.from
-            ? (panel.from * panel.to).squareRoot() : (panel.from + panel.to) / 2
-        return [Panel(from: panel.from, to: middle), Panel(from: middle, to: panel.to)]
-      }
+      progress(share * min(1, 1 / max(used, 1)))
+      guard used > 1, gradients.count < Self.mostNodes else { break }
+      // Refine whatever errs more than its part; there is one, for the sum is above 1.
+      let allowed = tolerance / Double(panels.count)
+      panels = panels.flatMap { $0.errors.contains { $0 > allowed } ? refined($0) : [$0] }
     }
 
-    func finished(_ panels: [Panel]) -> Scores {
-      var sums: [Site: Tensor] = [:]
-      for panel in panels {
-        for (site, sum) in panel.sums { sums[site] = sums[site].map { $0 + sum } ?? sum }
-      }
-      sums = sums.filter { sites.contains($0.key) }
-      if estimator == .endPoint {
-        for (site, sum) in sums { sums[site] = ends[site].map { sum * ($0.end - $0.start) } }
-      }
-      return Scores(
-        values: sums, start: metrics[0] ?? [], end: metrics[1] ?? [], nodes: nodes,
-        passes: PassCount(forward: Double(forward + nodes), backward: Double(nodes)))
+    let nodes = panels.flatMap { $0.nodes($0.steps) }
+    guard sites == [moving] else {
+      // The nodes are known now; gradients elsewhere are added up as they come.
+      var found = try fixed(sites, merged(nodes), estimator) { progress(share + (1 - share) * $0) }
+      found.passes =
+        found.passes
+        + PassCount(forward: Double(metrics.count), backward: Double(gradients.count))
+      return found
+    }
+    let sum = weighted(nodes, gradients)
+    return Scores(
+      values: [moving: estimator == .endPoint ? sum * (end - start) : sum],
+      start: metrics[0] ?? [], end: metrics[1] ?? [], nodes: gradients.count,
+      passes: PassCount(forward: Double(metrics.count), backward: Double(gradients.count)))
+  }
+
+  private func row(_ index: Int, of value: Tensor) -> Tensor {
+    value.slice(index..<index + 1, along: 0).reshaped(Array(value.shape.dropFirst()))
+  }
+
+  /// Σ w g.
+  private func weighted(_ nodes: [PathNode], _ gradients: [Double: Tensor]) -> Tensor {
+    nodes.reduce(start * 0) { sum, node in
+      gradients[node.place].map { sum + $0 * node.weight } ?? sum
     }
   }
 
-  /// Panels with their integrals.
-  private func integrated(
-    _ panels: [Panel], _ sites: [Site], _ metrics: [Double: [Double]]
-  ) throws -> [Panel] {
-    let batch = start.size(0)
-    let atOnce = max(1, rowsAtOnce / batch / Self.nodesPerPanel)
-    let change = end - start
-    return try panels.chunked(atOnce).flatMap { panels -> [Panel] in
-      let nodes = panels.map {
-        PathNode.gaussLegendre(Self.nodesPerPanel, from: $0.from, to: $0.to)
-      }
-      let points = run(nodes.flatMap { $0.map(\.place) }, sites, [])
-      return try panels.enumerated().map { index, panel in
-        var panel = panel
-        for (site, gradient) in points.gradients {
-          let first = index * Self.nodesPerPanel
-          let weights = Tensor(
-            nodes[index].map(\.weight),
-            [Self.nodesPerPanel] + gradient.shape.dropFirst().map { _ in 1 }, gradient.type,
-            on: gradient.device)
-          panel.sums[site] =
-            (gradient.slice(first..<first + Self.nodesPerPanel, along: 0) * weights).sum(along: 0)
-        }
-        guard let sum = panel.sums[moving] else { return panel }
-        let found = try (sum * change).to(.float64).reshaped([batch, -1]).sum(along: 1).values()
-        panel.missed = found.indices.map { row in
-          found[row] - ((metrics[panel.to]?[row] ?? 0) - (metrics[panel.from]?[row] ?? 0))
-        }
-        return panel
-      }
+  /// A panel with twice the steps, or its halves.
+  private func refined(_ panel: Panel) -> [Panel] {
+    if panel.steps < Panel.most {
+      return [Panel(from: panel.from, to: panel.to, steps: 2 * panel.steps)]
     }
+    let middle =
+      beginsAtZero && panel.from == 0
+      ? panel.to / 64
+      : beginsAtZero && panel.to > 4 * panel.from
+        ? (panel.from * panel.to).squareRoot() : (panel.from + panel.to) / 2
+    return [Panel(from: panel.from, to: middle), Panel(from: middle, to: panel.to)]
+  }
+
+  /// Nodes in the path's order, those at one place as one.
+  private func merged(_ nodes: [PathNode]) -> [PathNode] {
+    Dictionary(grouping: nodes, by: \.place).map { place, nodes in
+      PathNode(place: place, from: 0, to: 1, factor: nodes.reduce(0) { $0 + $1.weight })
+    }.sorted { $0.place < $1.place }
   }
 }
 

@@ -19,12 +19,12 @@ public struct Conductance: GradientMethod {
   /// A path rule with a fixed number of steps.
   public init(_ rule: PathRule = .trapezoid(20)) { self.rule = rule }
 
-  /// The scores; a pass each way at every node.
+  /// The scores; a pass each way at every node, over the tokens from the first that moves on.
   public func scores(
     of sites: [Site], in setting: GradientSetting, progress: (Double) -> Void = { _ in }
   ) throws -> SiteScores {
     SiteScores(
-      try setting.inputPath().scores(of: sites, rule, .stieltjes, progress: progress),
+      try setting.inputScores(of: sites, rule, .stieltjes, progress: progress),
       complete: sites.cuts)
   }
 

@@ -38,6 +38,8 @@ public struct GradientSetting {
   /// What stands for them where paths start: [batch, position, width].
   let startEmbedding: Tensor
   let positions: Positions
+  /// Positions before the first that moves; the metric's is never one of them.
+  let still: Int
   /// The most rows that run together.
   let rowsAtOnce: Int
 
@@ -86,6 +88,19 @@ public struct GradientSetting {
     self.metric = metric
     self.start = start
     positions = blockwise.positions(0..<count)
+    let moves: Int? =
+      switch start {
+      case .zero, .mean: (0..<count).first { !held.contains($0) }
+      case .contrast(let others):
+        (0..<count).first { place in
+          !held.contains(place) && zip(ids, others).contains { $0[place] != $1[place] }
+        }
+      case .token(let token):
+        (0..<count).first { place in
+          !held.contains(place) && ids.contains { $0[place] != token }
+        }
+      }
+    still = min(moves ?? metric.position, metric.position)
     func embedded(_ ids: [[Int]]) -> Tensor {
       withRecording(false) { blockwise.embed(ids, from: 0, pass: .plain) }
     }
@@ -170,9 +185,12 @@ public struct GradientSetting {
     }
   }
 
-  private func measured(_ residual: Tensor, _ pass: Pass) -> Tensor {
+  /// m of what the blocks leave of the positions from one on.
+  func measured(_ residual: Tensor, from first: Int = 0, _ pass: Pass) -> Tensor {
     let rows = residual.size(0) / batch
-    return (rows == 1 ? metric : metric.tiled(rows))(residual, in: model, pass: pass)
+    var metric = rows == 1 ? self.metric : self.metric.tiled(rows)
+    metric.position -= first
+    return metric(residual, in: model, pass: pass)
   }
 
   // MARK: - Runs

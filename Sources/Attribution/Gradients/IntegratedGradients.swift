@@ -24,12 +24,12 @@ public struct IntegratedGradients: GradientMethod {
     self.name = name
   }
 
-  /// The scores; a pass back at each node.
+  /// The scores; a pass each way at every node, over the tokens from the first that moves on.
   public func scores(
     of sites: [Site], in setting: GradientSetting, progress: (Double) -> Void = { _ in }
   ) throws -> SiteScores {
     SiteScores(
-      try setting.inputPath().scores(of: sites, rule, .endPoint, progress: progress),
+      try setting.inputScores(of: sites, rule, .endPoint, progress: progress),
       complete: sites.filter { $0 == .embedding })
   }
 

@@ -103,7 +103,7 @@ public struct PathIntegral {
     }
   }
 
-  private func fixed(
+  func fixed(
     _ sites: [Site], _ nodes: [PathNode], _ estimator: PathEstimator,
     _ progress: (Double) -> Void
   ) throws -> Scores {

@@ -25,7 +25,8 @@ public enum PathRule: Sendable, Equatable {
   case gaussLegendre(Int)
   /// N places drawn evenly at random, each for 1/N.
   case random(Int, seed: Int)
-  /// Panels halved until what each misses of the metric's change sums to less than this share of it.
+  /// Clenshaw–Curtis nodes, doubled and then halved, until the scores err by less than this share of the
+  /// metric's change.
   case adaptive(tolerance: Double)
 
   /// The name in results.
