@@ -11,6 +11,8 @@ public final class KeyValueCache {
   private let capacity: Int
   /// Whether the positions held are another cache's, to be read only.
   private let isView: Bool
+  /// How often a view's sequences are run side by side.
+  private let times: Int
   private var layers: [(key: Tensor, value: Tensor)?]
   /// By block, and by how many positions went into it.
   private var states: [[Int: RecurrentState]]
@@ -32,6 +34,7 @@ public final class KeyValueCache {
     self.textLength = textLength
     self.kept = kept
     isView = false
+    times = 1
     self.layers = Array(repeating: nil, count: layers)
     states = Array(repeating: [:], count: layers)
   }
@@ -41,32 +44,31 @@ public final class KeyValueCache {
   /// What is appended is seen by that call alone, after the positions held; nothing is kept.
   package init(firstOf other: KeyValueCache, _ count: Int, times: Int = 1) {
     precondition(count <= other.length, "\(count) positions of a cache that holds \(other.length)")
-    func tiled(_ value: Tensor) -> Tensor {
-      guard times > 1 else { return value }
-      let shape = value.shape
-      return value.reshaped([1] + shape).expanded([times] + shape)
-        .reshaped([times * shape[0]] + shape.dropFirst())
-    }
     length = count
     textLength = other.textLength
     capacity = .max
     kept = []
     isView = true
+    self.times = times
     states = other.states.map { held in
       guard !held.isEmpty, count > 0 else { return [:] }
       guard let state = held[count] else {
         preconditionFailure("the state of \(count) positions was not kept")
       }
-      return [
-        count: RecurrentState(recent: tiled(state.recent), scanned: tiled(state.scanned))
-      ]
+      return [count: state]
     }
     layers = other.layers.map { held in
       guard let held, count > 0 else { return nil }
-      return (
-        tiled(held.key.slice(0..<count, along: 2)), tiled(held.value.slice(0..<count, along: 2))
-      )
+      return (held.key.slice(0..<count, along: 2), held.value.slice(0..<count, along: 2))
     }
+  }
+
+  /// What is held of each sequence, as often as its rows are run: [a, b] becomes [a, b, a, b].
+  private func tiled(_ value: Tensor) -> Tensor {
+    guard times > 1 else { return value }
+    let shape = value.shape
+    return value.reshaped([1] + shape).expanded([times] + shape)
+      .reshaped([times * shape[0]] + shape.dropFirst())
   }
 
   /// Appends one block's new keys and values, [batch, heads, position, headWidth]; returns all.
@@ -74,8 +76,8 @@ public final class KeyValueCache {
     if isView {
       guard let held = layers[layer] else { return (key, value) }
       return (
-        Tensor.concatenating([held.key, key], along: 2),
-        Tensor.concatenating([held.value, value], along: 2)
+        Tensor.concatenating([tiled(held.key), key], along: 2),
+        Tensor.concatenating([tiled(held.value), value], along: 2)
       )
     }
     let end = length + key.size(2)
@@ -94,7 +96,11 @@ public final class KeyValueCache {
   }
 
   /// The state of a block's recurrence after the positions held; nil before the first.
-  func state(of layer: Int) -> RecurrentState? { states[layer][length] }
+  func state(of layer: Int) -> RecurrentState? {
+    states[layer][length].map {
+      RecurrentState(recent: tiled($0.recent), scanned: tiled($0.scanned))
+    }
+  }
 
   /// The lengths at which a block that runs so many positions gives its state: those to keep, and the
   /// last.

@@ -52,15 +52,20 @@ public struct ActivationIG: GradientMethod {
     switch scope {
     case .layer:
       let streams = try setting.streams()
+      // From zero every token's value moves; from another text's, those from the first that differs on.
+      let moving = setting.isPaired ? MovingTokens(of: setting, at: sites) : nil
+      if let moving { passes.forward += 1 - moving.share }
       var found = SiteScores(values: [:], end: clean.metric, start: patch?.metric, passes: passes)
       for (index, site) in sites.enumerated() {
         guard let (start, end) = ends(site) else { continue }
         let path = PathIntegral(
-          site, from: start, to: end, rowsAtOnce: setting.rowsAtOnce,
-          of: setting.function(of: site, streams: streams))
-        let one = try path.scores(of: [site], rule, .endPoint) {
+          site, from: moving?.part(of: start) ?? start, to: moving?.part(of: end) ?? end,
+          rowsAtOnce: moving?.rows(setting.rowsAtOnce) ?? setting.rowsAtOnce,
+          of: setting.function(of: site, streams: streams, moving))
+        var one = try path.scores(of: [site], rule, .endPoint) {
           progress((Double(index) + $0) / Double(sites.count))
         }
+        one = moving?.whole(one) ?? one
         found.values[site] = one.values[site]
         found.expected[site] = zip(one.end, one.start).reduce(0) { $0 + $1.0 - $1.1 }
         let share = setting.share(from: site)

@@ -150,21 +150,18 @@ public struct GradientSetting {
 
   // MARK: - Functions of a value
 
-  /// m as a function of the embeddings.
-  func function() -> PathFunction {
-    { [self] x, pass in
-      measured(model.blocks(0..<model.shape.layers, x, positions, cache: nil, pass: pass), pass)
-    }
+  /// m as a function of the embeddings, of all tokens or of those that move.
+  func function(_ moving: MovingTokens? = nil) -> PathFunction {
+    { [self] x, pass in measured(from: 0, x, moving, pass) }
   }
 
   /// m as a function of the value at a site, all before it as in a run that had these streams.
-  func function(of site: Site, streams: [Tensor]) -> PathFunction {
-    let layers = model.shape.layers
-    guard let layer = site.layer else { return function() }
+  func function(
+    of site: Site, streams: [Tensor], _ moving: MovingTokens? = nil
+  ) -> PathFunction {
+    guard let layer = site.layer else { return function(moving) }
     if case .residual(_, .after) = site {
-      return { [self] x, pass in
-        measured(model.blocks(layer + 1..<layers, x, positions, cache: nil, pass: pass), pass)
-      }
+      return { [self] x, pass in measured(from: layer + 1, x, moving, pass) }
     }
     return { [self] x, pass in
       var inner = pass
@@ -173,23 +170,27 @@ public struct GradientSetting {
         let next = seen == site ? x : value
         return pass.sites.contains(seen) ? pass.visit(seen, next) : next
       }
-      let stream = streams[layer]
+      let stream = moving?.part(of: streams[layer]) ?? streams[layer]
       let rows = x.size(0) / batch
       let before =
         rows == 1
         ? stream
         : stream.reshaped([1] + stream.shape).expanded([rows] + stream.shape)
           .reshaped([rows * batch] + stream.shape.dropFirst())
-      return measured(
-        model.blocks(layer..<layers, before, positions, cache: nil, pass: inner), pass)
+      return measured(from: layer, before, moving, inner)
     }
   }
 
-  /// m of what the blocks leave of the positions from one on.
-  func measured(_ residual: Tensor, from first: Int = 0, _ pass: Pass) -> Tensor {
-    let rows = residual.size(0) / batch
+  /// m of a stream that a layer receives.
+  private func measured(
+    from layer: Int, _ stream: Tensor, _ moving: MovingTokens?, _ pass: Pass
+  ) -> Tensor {
+    let rows = stream.size(0) / batch
+    let residual = model.blocks(
+      layer..<model.shape.layers, stream, moving?.positions ?? positions,
+      cache: moving?.before(times: rows), pass: pass)
     var metric = rows == 1 ? self.metric : self.metric.tiled(rows)
-    metric.position -= first
+    metric.position -= moving?.first ?? 0
     return metric(residual, in: model, pass: pass)
   }
 
@@ -251,11 +252,12 @@ public struct GradientSetting {
     return sites.compactMap { seen.values[$0] }
   }
 
-  /// The path of the embeddings.
-  func inputPath(_ rules: BackwardRules = .gradient) -> PathIntegral {
+  /// The path of the embeddings, of all tokens or of those that move.
+  func inputPath(_ moving: MovingTokens? = nil) -> PathIntegral {
     var path = PathIntegral(
-      .embedding, from: startEmbedding, to: embedding, rules: rules, rowsAtOnce: rowsAtOnce,
-      of: function())
+      .embedding, from: moving?.part(of: startEmbedding) ?? startEmbedding,
+      to: moving?.part(of: embedding) ?? embedding,
+      rowsAtOnce: moving?.rows(rowsAtOnce) ?? rowsAtOnce, of: function(moving))
     path.beginsAtZero = start == .zero
     return path
   }

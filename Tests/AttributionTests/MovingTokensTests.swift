@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 @Suite("Tokens that stand still are run once")
-struct SharedPrefixTests {
+struct MovingTokensTests {
   static let models = [
     "falcon", "falcon-new", "gemma2", "gemma3", "gpt-neox", "gpt2", "llama-biases",
     "llama-grouped-untied", "mamba", "mistral-window", "mixtral", "olmo2", "phi3", "qwen2", "qwen3",
@@ -18,6 +18,25 @@ struct SharedPrefixTests {
   private static let ids = [[5, 17, 3, 29, 11, 8, 2], [4, 9, 20, 13, 11, 7, 6]]
   private static let patch = [[5, 17, 3, 21, 11, 9, 2], [4, 9, 20, 13, 30, 7, 6]]
   private static let metric = Metric(.logit, tokens: [7, 3], versus: [2, 12], position: 5)
+
+  /// m of rows of the texts, run whole, whose value at a site is x.
+  private func moved(
+    _ site: Site, _ x: Tensor, _ pass: Pass, _ model: any LanguageModel
+  ) -> Tensor {
+    let times = x.size(0) / Self.ids.count
+    var metric = Self.metric
+    metric.tokens = (0..<times).flatMap { _ in metric.tokens }
+    metric.versus = (0..<times).flatMap { _ in metric.versus }
+    var inner = pass
+    inner.sites.insert(site)
+    inner.visit = { place, value in
+      let next = place == site ? x : value
+      return pass.sites.contains(place) ? pass.visit(place, next) : next
+    }
+    let ids = (0..<times).flatMap { _ in Self.ids }
+    guard let residual = try? model.run(ids, pass: inner).residual else { return x }
+    return metric(residual, in: model, pass: pass)
+  }
 
   /// The same path over whole texts.
   private func whole(
@@ -31,18 +50,7 @@ struct SharedPrefixTests {
     let path = PathIntegral(
       .embedding, from: try embedded(Self.patch), to: try embedded(Self.ids)
     ) { x, pass in
-      let times = x.size(0) / Self.ids.count
-      var metric = Self.metric
-      metric.tokens = (0..<times).flatMap { _ in metric.tokens }
-      metric.versus = (0..<times).flatMap { _ in metric.versus }
-      var inner = pass
-      inner.sites.insert(.embedding)
-      inner.visit = { site, value in
-        site == .embedding ? x : pass.sites.contains(site) ? pass.visit(site, value) : value
-      }
-      let ids = (0..<times).flatMap { _ in Self.ids }
-      guard let residual = try? model.run(ids, pass: inner).residual else { return x }
-      return metric(residual, in: model, pass: pass)
+      moved(.embedding, x, pass, model)
     }
     return try path.scores(of: sites, rule, estimator)
   }
@@ -78,6 +86,36 @@ struct SharedPrefixTests {
       let share = 4.0 / 7
       #expect(abs(found.passes.forward - share * expected.passes.forward - 3.0 / 7) < 1e-9)
       #expect(abs(found.passes.backward - share * expected.passes.backward) < 1e-9)
+    }
+  }
+
+  @Test(
+    "A layer's path between two texts is that of whole texts, and 0 where nothing moves",
+    arguments: models)
+  func activations(name: String) throws {
+    let model = try BackwardRulesTests.model(name)
+    let setting = try GradientSetting(
+      Self.ids, Self.metric, from: .contrast(Self.patch), in: model)
+    let sites = [
+      Site.feedForward(1, .hidden), .residual(0, .after), .residual(1, .before),
+      .attention(0, .heads),
+    ].filter(model.sites.contains)
+    let found = try ActivationIG(.gaussLegendre(4)).scores(of: sites, in: setting)
+    func seen(_ ids: [[Int]]) throws -> Activations {
+      try withRecording(false) { try model.run(ids, capturing: Set(sites)).activations }
+    }
+    let (clean, patch) = (try seen(Self.ids), try seen(Self.patch))
+    for site in sites {
+      let path = PathIntegral(site, from: patch[site], to: clean[site]) { x, pass in
+        moved(site, x, pass, model)
+      }
+      let expected = try path.scores(of: [site], .gaussLegendre(4), .endPoint)
+      let value = try #require(found.values[site])
+      let close = distance(try value.values(), try expected.values[site]?.values() ?? [])
+      #expect(close.error < 1e-10, "\(site): \(close)")
+      #expect(try value.slice(0..<3, along: 1).values().allSatisfy { $0 == 0 }, "\(site)")
+      let change = zip(expected.end, expected.start).reduce(0) { $0 + $1.0 - $1.1 }
+      #expect(abs((found.expected[site] ?? .nan) - change) < 1e-10)
     }
   }
 
