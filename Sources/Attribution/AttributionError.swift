@@ -52,7 +52,7 @@ public struct AttributionError: Error, Sendable, CustomStringConvertible {
         + "baseline.")
   }
 
-  static var scoresNotFinite: AttributionError {
+  package static var scoresNotFinite: AttributionError {
     AttributionError(
       .notFinite,
       "Gradients grow out of all bounds along the path: at a zero embedding each norm multiplies by 1/√ε. Start "

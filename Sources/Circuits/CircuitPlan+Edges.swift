@@ -41,8 +41,12 @@ extension CircuitPlan {
     guard kind == .neuron, !sumsPositions else {
       throw CircuitError(
         .usage,
-        "Edges are between neurons at tokens; leave out --unit \(kind.rawValue)"
-          + (sumsPositions ? " and --sum-positions." : "."))
+        "Edges are between neurons at tokens; leave out "
+          + [
+            kind == .neuron ? nil : "--unit \(kind.rawValue)",
+            sumsPositions ? "--sum-positions" : nil,
+          ]
+          .compactMap(\.self).joined(separator: " and ") + ".")
     }
     let rules: BackwardRules = if case .relp(let rules, _) = scoring { rules } else { .relp }
     var result = try trace(scoring, of: prompts, in: loaded) { progress(0.3 * $0) }

@@ -31,6 +31,8 @@ public struct CircuitPlan: Sendable {
   public var selection = CircuitSelection.Kind.topAbsolute
   /// The circuits of a curve, beside the empty one and the whole.
   public var steps = 20
+  /// The most bytes of a run; nil for what runs fastest.
+  public var memory: Int?
 
   /// Neurons, one hundred of them.
   public init() {}
@@ -55,7 +57,7 @@ public struct CircuitPlan: Sendable {
     var result = try self.start(scoring, prompts, loaded)
     let scores = try scoring.scores(
       of: kind, over: prompts.train, in: loaded.model, summingPositions: sumsPositions,
-      progress: progress)
+      memory: memory, progress: progress)
     let scored = clock.now
     result.passes = result.passes + scores.passes
     result.unitCount = scores.count
@@ -100,7 +102,7 @@ public struct CircuitPlan: Sendable {
     }
     let sweep = try CircuitSweep(
       of: kind, over: prompts.test, replacedBy: ablation, summingPositions: sumsPositions,
-      in: loaded.model)
+      in: loaded.model, tokensAtOnce: loaded.model.tokensAtOnce(4096, within: memory))
     var result = try self.start(first, prompts, loaded)
     result.unitCount = sweep.unitCount
     result.passes.forward += sweep.sharedPasses
@@ -111,7 +113,7 @@ public struct CircuitPlan: Sendable {
       func share(_ done: Double) { progress((Double(index) + done) / Double(scorings.count)) }
       let scores = try method.scores(
         of: kind, over: prompts.train, in: loaded.model, summingPositions: sumsPositions,
-        progress: { share(0.5 * $0) })
+        memory: memory, progress: { share(0.5 * $0) })
       scoring += clock.now - before
       let curve = try sweep.curve(
         of: scores, by: CircuitSelection(selection, steps: steps, of: scores),
@@ -172,7 +174,9 @@ public struct CircuitPlan: Sendable {
       }
       guard pairs.count == prompts.train.count else { return nil }
       var sum = 0.0
-      for batch in try PairBatch.batches(of: pairs, tokensAtOnce: 4096) {
+      for batch in try PairBatch.batches(
+        of: pairs, tokensAtOnce: loaded.model.tokensAtOnce(4096, within: memory))
+      {
         let run = try withRecording(false) { try loaded.model.run(batch.clean) }
         sum += try withEngineErrors {
           try batch.metric(run.residual, in: loaded.model).reduce(0, +)

@@ -72,13 +72,15 @@ public enum ExactPatching {
   ///   - pairs: the prompts, of one length where positions are told apart.
   ///   - model: the model.
   ///   - sumsPositions: whether a unit is replaced at all positions at once.
+  ///   - tokensAtOnce: the most tokens that run together, one prompt at least.
   ///   - progress: told the share that is done.
   /// - Returns: the effects as scores.
   /// - Throws: as `effects`.
   /// - Complexity: as `effects`; of a model of any size this is for heads.
   public static func scores(
     of kind: UnitKind, over pairs: [PromptPair], in model: any LanguageModel,
-    summingPositions sumsPositions: Bool = false, progress: (Double) -> Void = { _ in }
+    summingPositions sumsPositions: Bool = false, tokensAtOnce: Int = 1024,
+    progress: (Double) -> Void = { _ in }
   ) throws -> UnitScores {
     guard let length = pairs.first?.clean.count else { throw CircuitError.noPrompts }
     let count = kind.count(in: model.shape)
@@ -89,7 +91,8 @@ public enum ExactPatching {
         (0..<count).map { UnitPlace(layer: layer, position: position, unit: $0) }
       }
     }
-    let found = try effects(of: units, kind, over: pairs, in: model, progress: progress)
+    let found = try effects(
+      of: units, kind, over: pairs, in: model, tokensAtOnce: tokensAtOnce, progress: progress)
     let size = positions.count * count
     let values = (0..<model.shape.layers).map { layer -> [Float] in
       guard let place = layers.firstIndex(of: layer) else { return [] }

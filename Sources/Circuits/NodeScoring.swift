@@ -49,6 +49,7 @@ public enum NodeScoring: Sendable, Equatable {
   ///   - pairs: prompts of one length; all with a patch, or the patches are not used.
   ///   - model: the model.
   ///   - promptsAtOnce: how many run together.
+  ///   - memory: the most bytes of a run, one prompt at least; nil for 2 GB.
   ///   - progress: told the share done.
   /// - Returns: one score for each unit at each position.
   /// - Throws: `ModelError` or `AttributionError` for prompts of several lengths, and for units or rules that the
@@ -56,7 +57,14 @@ public enum NodeScoring: Sendable, Equatable {
   /// - Complexity: for each prompt what the method takes; exact patching one pass for each unit.
   public func scores(
     of kind: UnitKind, pairs: [PromptPair], in model: any LanguageModel, promptsAtOnce: Int = 10,
-    progress: (Double) -> Void = { _ in }
+    memory: Int? = nil, progress: (Double) -> Void = { _ in }
+  ) throws -> UnitScores {
+    try withEngineErrors { try gathered(kind, pairs, model, promptsAtOnce, memory, progress) }
+  }
+
+  private func gathered(
+    _ kind: UnitKind, _ pairs: [PromptPair], _ model: any LanguageModel, _ most: Int,
+    _ memory: Int?, _ progress: (Double) -> Void
   ) throws -> UnitScores {
     guard let method else {
       preconditionFailure("\(self) is no gradient method")
@@ -72,13 +80,19 @@ public enum NodeScoring: Sendable, Equatable {
     let units = kind.count(in: shape)
     var sums = [Tensor?](repeating: nil, count: sites.count)
     var passes = PassCount(forward: 0, backward: 0)
+    var promptsAtOnce = most
+    if let memory, let first = pairs.first {
+      let one = try GradientSetting(
+        [first.clean], PromptPair.metric(of: [first]), in: model, memory: memory)
+      promptsAtOnce = min(most, one.rowsAtOnce)
+    }
     for start in stride(from: 0, to: pairs.count, by: promptsAtOnce) {
       let some = Array(pairs[start..<min(pairs.count, start + promptsAtOnce)])
       let patches = some.compactMap(\.patch)
       let isPaired = isPaired && patches.count == some.count
       let setting = try GradientSetting(
         some.map(\.clean), PromptPair.metric(of: some), from: isPaired ? .contrast(patches) : .zero,
-        in: model)
+        in: model, memory: memory)
       let found = try method.scores(of: sites, in: setting) {
         progress((Double(start) + $0 * Double(some.count)) / Double(pairs.count))
       }
@@ -92,9 +106,11 @@ public enum NodeScoring: Sendable, Equatable {
       }
     }
     let count = Double(pairs.count)
-    return UnitScores(
-      kind: kind, values: try sums.map { try $0.map { try ($0 * (1 / count)).floats() } ?? [] },
-      units: units, passes: passes)
+    let values = try sums.map { try $0.map { try ($0 * (1 / count)).floats() } ?? [] }
+    guard values.allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
+      throw AttributionError.scoresNotFinite
+    }
+    return UnitScores(kind: kind, values: values, units: units, passes: passes)
   }
 }
 

@@ -51,6 +51,8 @@ extension UnitScores {
     var (sum, count) = (0.0, 0)
     while count < ranking.order.count, sum < share * total {
       let (layer, place) = place(Int(ranking.order[count]))
+      // Sums in two orders differ by rounding; what scores nothing holds nothing.
+      guard values[layer][place] != 0 else { break }
       sum += Double(abs(values[layer][place]))
       count += 1
     }

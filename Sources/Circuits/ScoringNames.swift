@@ -78,6 +78,7 @@ extension NodeScoring {
   ///   - model: the model.
   ///   - sumsPositions: whether a unit's scores are summed over positions; exact patching then replaces it at all
   ///     of them at once.
+  ///   - memory: the most bytes of a run, one prompt at least; nil for what runs fastest.
   ///   - progress: told the share done.
   /// - Returns: one score for each unit at each position, or at all.
   /// - Throws: `CircuitError` or `AttributionError` for prompts that do not fit; `ModelError` for ids, units or
@@ -85,7 +86,8 @@ extension NodeScoring {
   /// - Complexity: for each prompt what the method takes; exact patching one run for each unit.
   public func scores(
     of kind: UnitKind, over pairs: [PromptPair], in model: any LanguageModel,
-    summingPositions sumsPositions: Bool = false, progress: (Double) -> Void = { _ in }
+    summingPositions sumsPositions: Bool = false, memory: Int? = nil,
+    progress: (Double) -> Void = { _ in }
   ) throws -> UnitScores {
     let batches = try PairBatch.batches(of: pairs, tokensAtOnce: .max)
     if !sumsPositions { try PairBatch.checkLength(batches) }
@@ -94,7 +96,8 @@ extension NodeScoring {
     }
     if case .exact = self {
       return try ExactPatching.scores(
-        of: kind, over: pairs, in: model, summingPositions: sumsPositions, progress: progress)
+        of: kind, over: pairs, in: model, summingPositions: sumsPositions,
+        tokensAtOnce: model.tokensAtOnce(1024, within: memory), progress: progress)
     }
     if case .random(let seed) = self {
       return try .random(
@@ -105,7 +108,9 @@ extension NodeScoring {
     var done = 0.0
     for batch in batches {
       let share = Double(batch.pairs.count) / Double(pairs.count)
-      var some = try scores(of: kind, pairs: batch.pairs, in: model) { progress(done + share * $0) }
+      var some = try scores(of: kind, pairs: batch.pairs, in: model, memory: memory) {
+        progress(done + share * $0)
+      }
       done += share
       guard sumsPositions else { return some }
       some.sumPositions()

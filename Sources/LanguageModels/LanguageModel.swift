@@ -93,6 +93,14 @@ public struct ModelShape: Sendable, Equatable {
 }
 
 extension LanguageModel {
+  /// The tokens that can run together, nothing recorded, in so many bytes: some vectors of the stream, of the heads and
+  /// of the network for each.
+  package func tokensAtOnce(_ most: Int, within memory: Int?) -> Int {
+    guard let memory else { return most }
+    let each = 12 * shape.width + 4 * shape.heads * shape.headWidth + 4 * shape.hidden
+    return max(1, min(most, memory / (each * type.bytes)))
+  }
+
   /// Most positions do not depend on what follows them.
   public func keepsKeys(from length: Int, to other: Int) -> Bool { true }
 

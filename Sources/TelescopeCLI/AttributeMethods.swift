@@ -10,7 +10,9 @@ struct AttributeMethod: Sendable {
   /// Options of its own.
   let options: Set<String>
   /// Whether it compares the text with nothing, so that a contrast would change no score.
-  var lacksStart: Bool { lacksMetric || ["saliency", "smoothgrad", "occlusion"].contains(name) }
+  var lacksStart: Bool {
+    lacksMetric || ["saliency", "smoothgrad", "gradient-x-input", "occlusion"].contains(name)
+  }
   /// Whether it follows attention alone, whatever is predicted.
   var lacksMetric: Bool {
     ["rollout", "attention-flow", "attention-norms", "information-flow"].contains(name)

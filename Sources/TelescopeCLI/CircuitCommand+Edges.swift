@@ -47,7 +47,7 @@ extension CircuitCommand {
     let session = try CircuitSession(common, words)
     let result = try session.result(of: source, "Finding edges") { prompts, progress in
       session.warnOfRuns(prompts)
-      let plan = words.plan(for: prompts)
+      let plan = session.plan(for: prompts)
       return try isOfBranches
         ? plan.branchEdges(
           words.scorings[0], options, of: prompts, in: session.loaded, progress: progress)

@@ -41,7 +41,7 @@ enum CircuitCommand {
     let session = try CircuitSession(common, words)
     let result = try session.result(of: source, "Scoring") { prompts, progress in
       session.warnOfRuns(prompts)
-      return try words.plan(for: prompts).trace(
+      return try session.plan(for: prompts).trace(
         words.scorings[0], of: prompts, in: session.loaded, progress: progress)
     }
     try words.write(result, common)
@@ -60,7 +60,7 @@ enum CircuitCommand {
     let session = try CircuitSession(common, words)
     let result = try session.result(of: source, "Evaluating") { prompts, progress in
       session.warnOfRuns(prompts)
-      return try words.plan(for: prompts).evaluate(
+      return try session.plan(for: prompts).evaluate(
         words.scorings, of: prompts, in: session.loaded, progress: progress)
     }
     try words.write(result, common)

@@ -39,12 +39,17 @@ struct CircuitSession {
     return result
   }
 
+  /// What is asked of prompts, in what memory the weights leave.
+  func plan(for prompts: PromptSet) -> CircuitPlan {
+    words.plan(for: prompts, memory: common.memory.map { $0 - loaded.weightBytes })
+  }
+
   /// Says what patching every unit by itself takes, before it begins.
   func warnOfRuns(_ prompts: PromptSet) {
     guard words.scorings.contains(.exact), !common.isQuiet else { return }
     let shape = loaded.model.shape
     let units = words.kind.count(in: shape) * shape.layers
-    let runs = prompts.train.reduce(0) { $0 + $1.clean.count * units }
+    let runs = prompts.train.reduce(0) { $0 + (words.sumsPositions ? 1 : $1.clean.count) * units }
     Terminal.note(
       "Exact patching runs the blocks behind each unit, about \(runs / 2) times the model in all; Ctrl-C ends it."
     )

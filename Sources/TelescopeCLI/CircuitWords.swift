@@ -93,8 +93,9 @@ struct CircuitWords {
   }
 
   /// What is asked of prompts: means need changed prompts to be of.
-  func plan(for prompts: PromptSet) -> CircuitPlan {
+  func plan(for prompts: PromptSet, memory: Int?) -> CircuitPlan {
     var plan = base
+    plan.memory = memory
     plan.ablation = ablation ?? (prompts.hasPatches ? .mean : .zero)
     return plan
   }

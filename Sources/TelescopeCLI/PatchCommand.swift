@@ -36,7 +36,10 @@ enum PatchCommand {
     var notes: [String] = []
     let reader = try words.place.reader(loaded)
     let prompt = try words.place.prompt(text, loaded, &notes)
-    let plan = PatchPlan(patching: words.patching, metric: try words.metric.choice(in: loaded))
+    var patching = words.patching
+    patching.tokensAtOnce = loaded.model.tokensAtOnce(
+      patching.tokensAtOnce, within: common.memory.map { $0 - loaded.weightBytes })
+    let plan = PatchPlan(patching: patching, metric: try words.metric.choice(in: loaded))
     Progress.current.begin("Patching", quiet: common.isQuiet)
     defer { Progress.current.end() }
     var result: PatchResult

@@ -92,7 +92,7 @@ struct PatchWords {
     let scale = try arguments.number("--noise", "a number above 0") { $0 > 0 && $0.isFinite }
     subject = try arguments.value("--subject")
     subjectPositions = try arguments.list("--subject-at")?.compactMap { Int($0) }
-    let samples = try arguments.integer("--samples", in: 1...10_000)
+    let samples = try arguments.integer("--samples", in: 1...1000)
     let seed = try arguments.integer("--seed", in: 0...Int.max)
     guard let scale else {
       for option in ["--subject", "--subject-at", "--samples", "--seed"] where arguments.has(option)

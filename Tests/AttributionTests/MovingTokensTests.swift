@@ -128,4 +128,21 @@ struct MovingTokensTests {
     #expect(try found.values[.embedding]?.values().allSatisfy { $0 == 0 } == true)
     #expect(found.values[.embedding]?.shape == [2, 7, model.shape.width])
   }
+
+  @Test("Fewer bytes change the rows that run together, and nothing else")
+  func memory() throws {
+    let model = try BackwardRulesTests.model("llama-biases")
+    func scores(_ memory: Int?) throws -> (rows: Int, values: [Double]) {
+      var rows = 0
+      let setting = try GradientSetting(
+        Self.ids, Self.metric, from: .contrast(Self.patch), in: model, memory: memory)
+      let found = try IntegratedGradients(.gaussLegendre(9)).scores(of: [.embedding], in: setting) {
+        _ in rows += 1
+      }
+      return (rows, try found.values[.embedding]?.values() ?? [])
+    }
+    let (many, few) = (try scores(nil), try scores(1))
+    #expect(few.rows > many.rows)
+    #expect(distance(few.values, many.values).error < 1e-12)
+  }
 }

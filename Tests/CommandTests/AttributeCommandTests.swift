@@ -99,6 +99,24 @@ struct AttributeCommandTests {
     #expect(bent.method.rules == "norm=frozen" && bent.scores[0].certificates == nil)
   }
 
+  @Test("A tolerance that was not met is warned of")
+  func tolerance() throws {
+    let words = ["ig", "--dtype", "float32", "--contrast", "abxd", "--tol"]
+    let kept = try attribute(words + ["1e-3", "--quiet", "abcd"])
+    #expect(!kept.text.contains("warning"))
+    let missed = try attribute(words + ["1e-12", "--quiet", "abcd"])
+    #expect(missed.text.contains("and the tolerance is 1.0e-12"), "\(missed.text)")
+  }
+
+  @Test("All sites moved together have scores, the embeddings among them")
+  func together() throws {
+    let found = try result(
+      "ig-activations", "--scope", "all", "--units", "token,mlp", "--contrast", "abxd", "abcd")
+    #expect(found.scores.map(\.unit) == ["token", "mlp"])
+    #expect(found.scores.allSatisfy { $0.array.values.contains { $0 != 0 } })
+    #expect(found.scores[0].array.values[0] == 0 && found.scores[0].array.values[2] != 0)
+  }
+
   @Test("Attention methods follow the position asked for")
   func attention() throws {
     for method in ["rollout", "attention-flow", "information-flow"] {
@@ -156,6 +174,20 @@ struct AttributeCommandTests {
         ["ig", "--contrast", "abx", "abcd"],
         "The text has 4 tokens and the contrast 3; positions are compared one by one, so give a contrast of as "
           + "many tokens."
+      ),
+      (
+        ["ig", "--answer", "q", "--contrast", "abc", "abcd"],
+        "The text has 4 tokens and the contrast 3; positions are compared one by one, so give a contrast of as "
+          + "many tokens."
+      ),
+      (
+        ["relp", "--answer", "q", "--contrast", "", "abcd"],
+        "The text has 4 tokens and the contrast 0; positions are compared one by one, so give a contrast of as "
+          + "many tokens."
+      ),
+      (
+        ["gradient-x-input", "--contrast", "abxd", "abcd"],
+        "gradient-x-input knows nothing of --contrast, and would give the same without; leave it out."
       ),
       (
         ["ig", "--contrast", "abxd", "--baseline", "mean", "abcd"],

@@ -138,6 +138,10 @@ struct PatchCommandTests {
         "--unit 'neuron': choose among residual, attention, mlp, head, all."
       ),
       (
+        ["--noise", "3", "--subject", "b", "--answer", "q", "--versus", "q", "abcd"],
+        "Both tokens of the difference are 'q'; name two."
+      ),
+      (
         ["--contrast", "abxd", "--versus", "a", "abcd"],
         "--versus is what --answer is compared with; give both, or leave it out."
       ),

@@ -113,6 +113,10 @@ struct SteerCommandTests {
         "--target is of an --answer; give one, or leave it out."
       ),
       (
+        ["--site", "residual.after.0", "--scale", "2", "--answer", "q", "--versus", "q", "abcd"],
+        "Both tokens of the difference are 'q'; name two."
+      ),
+      (
         ["--site", "attention.heads.0", "--scale", "2", "--unit", "4", "--", "abcd"],
         "Unit 4 is out of range; 'attention.heads.0' has heads 0 to 3."
       ),

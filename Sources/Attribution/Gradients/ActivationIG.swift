@@ -39,7 +39,17 @@ public struct ActivationIG: GradientMethod {
   public func scores(
     of sites: [Site], in setting: GradientSetting, progress: (Double) -> Void = { _ in }
   ) throws -> SiteScores {
-    let clean = try setting.seen(sites, gradients: false)
+    try withEngineErrors { try recorded(sites, setting, progress) }
+  }
+
+  private func recorded(
+    _ sites: [Site], _ setting: GradientSetting, _ progress: (Double) -> Void
+  ) throws -> SiteScores {
+    // A layer's path begins with the stream before it, which the same run shows.
+    let before =
+      scope == .layer
+      ? (0..<setting.model.shape.layers).map { Site.residual($0, .before) } : []
+    let clean = try setting.seen(sites + before, gradients: false)
     var passes = PassCount(forward: 1, backward: 0)
     var patch: GradientSetting.Seen?
     if setting.isPaired {
@@ -51,7 +61,7 @@ public struct ActivationIG: GradientMethod {
     }
     switch scope {
     case .layer:
-      let streams = try setting.streams()
+      let streams = before.compactMap { clean.values[$0] }
       // From zero every token's value moves; from another text's, those from the first that differs on.
       let moving = setting.isPaired ? MovingTokens(of: setting, at: sites) : nil
       if let moving { passes.forward += 1 - moving.share }
@@ -60,7 +70,7 @@ public struct ActivationIG: GradientMethod {
         guard let (start, end) = ends(site) else { continue }
         let path = PathIntegral(
           site, from: moving?.part(of: start) ?? start, to: moving?.part(of: end) ?? end,
-          rowsAtOnce: moving?.rows(setting.rowsAtOnce) ?? setting.rowsAtOnce,
+          rowsAtOnce: moving?.rowsAtOnce ?? setting.rowsAtOnce,
           of: setting.function(of: site, streams: streams, moving))
         var one = try path.scores(of: [site], rule, .endPoint) {
           progress((Double(index) + $0) / Double(sites.count))
@@ -87,18 +97,20 @@ public struct ActivationIG: GradientMethod {
       ) { alpha, pass in
         var inner = pass
         inner.sites.formUnion(values.keys)
-        inner.visit = { site, value in
+        let visit = { (site: Site, value: Tensor) in
           guard let (start, end) = values[site] else { return value }
           let ones = start.shape.dropFirst().map { _ in 1 }
           let a = alpha.reshaped([-1, batch] + ones)
           let moved = (a * (end - start) + start).reshaped([-1] + start.shape.dropFirst())
           return pass.sites.contains(site) ? pass.visit(site, moved) : moved
         }
+        inner.visit = visit
+        // What the first block receives is no site of a run from there on; it moves with the others.
         let x = setting.embedding
         let rows = alpha.size(0) / batch
-        return whole(
-          x.reshaped([1] + x.shape).expanded([rows] + x.shape)
-            .reshaped([rows * batch] + x.shape.dropFirst()), inner)
+        let tiled = x.reshaped([1] + x.shape).expanded([rows] + x.shape)
+          .reshaped([rows * batch] + x.shape.dropFirst())
+        return whole(visit(.embedding, tiled), inner)
       }
       let one = try path.scores(of: sites, rule, .endPoint, progress: progress)
       return SiteScores(

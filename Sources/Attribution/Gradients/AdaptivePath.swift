@@ -21,7 +21,7 @@ extension PathIntegral {
   /// The most nodes that a path gets; past them its residual says how good it is.
   private static let mostNodes = 512
 
-  /// A part of the path with the nodes of a rule of 4, 8, 16 or 32 steps.
+  /// A part of the path with the nodes of a rule of 8, 16 or 32 steps; half as many show what doubling changed.
   private struct Panel {
     static let fewest = 8
     static let most = 32
@@ -31,6 +31,10 @@ extension PathIntegral {
     var steps = fewest
     /// What it may miss, of each sequence.
     var errors: [Double] = []
+
+    var worst: Double { errors.max() ?? 0 }
+    /// What refining it takes: the nodes between its own, or those of two new panels beside the ends and the middle.
+    var newNodes: Int { steps < Self.most ? steps : 2 * (Self.fewest - 1) }
 
     /// The nodes of a rule, which are those of the finest, so that equal ones are equal to the last bit.
     func nodes(_ steps: Int) -> [PathNode] {
@@ -100,10 +104,18 @@ extension PathIntegral {
           panels.reduce(0) { $0 + $1.errors[row] } / tolerance
         }.max() ?? 0
       progress(share * min(1, 1 / max(used, 1)))
-      guard used > 1, gradients.count < Self.mostNodes else { break }
-      // Refine whatever errs more than its part; there is one, for the sum is above 1.
+      guard used > 1 else { break }
+      // Refine whatever errs more than its part, the worst first, as far as nodes go.
       let allowed = tolerance / Double(panels.count)
-      panels = panels.flatMap { $0.errors.contains { $0 > allowed } ? refined($0) : [$0] }
+      var left = Self.mostNodes - gradients.count
+      var chosen: Set<Int> = []
+      for (index, panel) in panels.enumerated().sorted(by: { $0.element.worst > $1.element.worst })
+      where panel.worst > allowed && panel.newNodes <= left {
+        left -= panel.newNodes
+        chosen.insert(index)
+      }
+      if chosen.isEmpty { break }
+      panels = panels.enumerated().flatMap { chosen.contains($0) ? refined($1) : [$1] }
     }
 
     let nodes = panels.flatMap { $0.nodes($0.steps) }
@@ -115,7 +127,7 @@ extension PathIntegral {
         + PassCount(forward: Double(metrics.count), backward: Double(gradients.count))
       return found
     }
-    let sum = weighted(nodes, gradients)
+    let sum = weighted(nodes, gradients).to(start.type)
     return Scores(
       values: [moving: estimator == .endPoint ? sum * (end - start) : sum],
       start: metrics[0] ?? [], end: metrics[1] ?? [], nodes: gradients.count,
@@ -128,8 +140,10 @@ extension PathIntegral {
 
   /// Σ w g.
   private func weighted(_ nodes: [PathNode], _ gradients: [Double: Tensor]) -> Tensor {
-    nodes.reduce(start * 0) { sum, node in
-      gradients[node.place].map { sum + $0 * node.weight } ?? sum
+    // Types of sixteen bits are too narrow for a sum of many.
+    let wide: ScalarType = start.type == .float64 ? .float64 : .float32
+    return nodes.reduce(start.to(wide) * 0) { sum, node in
+      gradients[node.place].map { sum + $0.to(wide) * node.weight } ?? sum
     }
   }
 

@@ -1,3 +1,4 @@
+internal import Foundation
 public import LanguageModels
 public import Results
 internal import Tensors
@@ -68,18 +69,27 @@ public struct AttributionPlan: Sendable {
         "The model says the same of both texts, or one token was named, so the metric is one token's; name the other "
           + "with --versus for a difference.")
     }
-    result.warnings += residualWarnings(found.scores, isPaired: contrast != nil)
+    result.warnings += residualWarnings(
+      found.scores, tolerance: description.tolerance, isPaired: contrast != nil)
     result.timingsMs = ["total": clock.lap()]
     return result
   }
 
-  private func residualWarnings(_ scores: [AttributionScores], isPaired: Bool) -> [String] {
+  private func residualWarnings(
+    _ scores: [AttributionScores], tolerance: Double?, isPaired: Bool
+  ) -> [String] {
     scores.compactMap { scores in
       func share(_ certificate: SumCertificate) -> Double {
         certificate.residual / max(abs(certificate.expected), 1e-6)
       }
-      guard let worst = (scores.certificates ?? []).map(share).max(), worst > 0.05 else {
+      guard let worst = (scores.certificates ?? []).map(share).max(), worst > tolerance ?? 0.05
+      else {
         return nil
+      }
+      if let tolerance, worst <= 0.05 {
+        return
+          "The \(scores.unit) scores miss what they must sum to by up to \(String(format: "%.1e", worst)) of it, and the tolerance is "
+          + "\(String(format: "%.1e", tolerance)): as many nodes as there may be, or the model's numbers, do not go further."
       }
       return
         "The \(scores.unit) scores miss what they must sum to by up to "

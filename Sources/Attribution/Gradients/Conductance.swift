@@ -71,6 +71,12 @@ public struct NeuronConductance: GradientMethod {
   public func scores(
     of sites: [Site], in setting: GradientSetting, progress: (Double) -> Void = { _ in }
   ) throws -> SiteScores {
+    if case .adaptive = rule {
+      throw AttributionError(
+        .usage,
+        "A tolerance needs a metric's change to meet, and a unit's conductance is an integral itself; give the number of "
+          + "--steps.")
+    }
     guard sites == [.embedding] else {
       throw AttributionError(
         .usage, "Neuron conductance is shared out over tokens; leave out other units.")

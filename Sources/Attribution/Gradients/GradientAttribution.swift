@@ -79,7 +79,9 @@ extension GradientMethod {
         "\(model.shape.architecture) has no \(level.name) units; choose others with --units.")
     }
     let all = sites.flatMap(\.self)
-    let found = try scores(of: all, in: setting, progress: progress)
+    let found: SiteScores = try withEngineErrors {
+      try self.scores(of: all, in: setting, progress: progress)
+    }
     let values =
       try levels.contains(.units(.neuron))
       ? setting.seen(all, gradients: false).values : [:]

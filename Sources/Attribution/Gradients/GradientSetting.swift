@@ -40,8 +40,8 @@ public struct GradientSetting {
   let positions: Positions
   /// Positions before the first that moves; the metric's is never one of them.
   let still: Int
-  /// The most rows that run together.
-  let rowsAtOnce: Int
+  /// The most bytes that runs may take.
+  private let memory: Int
 
   /// Joins texts and metric.
   ///
@@ -88,6 +88,13 @@ public struct GradientSetting {
     self.metric = metric
     self.start = start
     positions = blockwise.positions(0..<count)
+    if case .contrast(let others) = start {
+      guard others.count == ids.count, others.allSatisfy({ $0.count == count }) else {
+        throw AttributionError.unequalTexts(count, others.first { $0.count != count }?.count ?? 0)
+      }
+      try model.checkTexts(others)
+    }
+    if case .token(let token) = start { try model.checkTexts([[token]]) }
     let moves: Int? =
       switch start {
       case .zero, .mean: (0..<count).first { !held.contains($0) }
@@ -104,13 +111,6 @@ public struct GradientSetting {
     func embedded(_ ids: [[Int]]) -> Tensor {
       withRecording(false) { blockwise.embed(ids, from: 0, pass: .plain) }
     }
-    if case .contrast(let others) = start {
-      guard others.count == ids.count, others.allSatisfy({ $0.count == count }) else {
-        throw AttributionError.unequalTexts(count, others.first { $0.count != count }?.count ?? 0)
-      }
-      try model.checkTexts(others)
-    }
-    if case .token(let token) = start { try model.checkTexts([[token]]) }
     (embedding, startEmbedding) = try withEngineErrors {
       let own = embedded(ids)
       var other: Tensor
@@ -127,12 +127,21 @@ public struct GradientSetting {
       }
       return (own, other)
     }
-    // What a recorded block holds of a token: some vectors of the stream, of the heads and of the network.
-    let shape = model.shape
-    let each =
-      count * shape.layers
-      * (16 * shape.width + 6 * shape.hidden + 3 * shape.heads * count) * model.type.bytes
-    rowsAtOnce = max(1, min(64, (memory ?? 2_000_000_000) / max(1, each)))
+    self.memory = memory ?? 2_000_000_000
+  }
+
+  /// The most rows that run together.
+  package var rowsAtOnce: Int { rowsAtOnce(running: ids[0].count) }
+
+  /// The most rows that run together of the last tokens of the texts, with keys and values of the others.
+  func rowsAtOnce(running count: Int) -> Int {
+    // What a recorded block holds of a token: some vectors of the stream, of the heads and of the network; and
+    // of one that it only looks at, its key and value, by themselves and beside the new ones.
+    let (shape, all) = (model.shape, ids[0].count)
+    let own = 16 * shape.width + 6 * shape.hidden + 3 * shape.heads * all
+    let held = 4 * shape.keyValueHeads * shape.headWidth + 2 * shape.heads * shape.headWidth
+    let each = shape.layers * (count * own + (all - count) * held) * model.type.bytes
+    return max(1, min(64, memory / max(1, each)))
   }
 
   /// Whether there is another text, whose values stand against the text's; otherwise those of sites behind the input
@@ -245,19 +254,12 @@ public struct GradientSetting {
     }
   }
 
-  /// The streams before each block in a run of the texts: [batch, position, width] each.
-  func streams() throws -> [Tensor] {
-    let sites = (0..<model.shape.layers).map { Site.residual($0, .before) }
-    let seen = try seen(sites, gradients: false)
-    return sites.compactMap { seen.values[$0] }
-  }
-
   /// The path of the embeddings, of all tokens or of those that move.
   func inputPath(_ moving: MovingTokens? = nil) -> PathIntegral {
     var path = PathIntegral(
       .embedding, from: moving?.part(of: startEmbedding) ?? startEmbedding,
       to: moving?.part(of: embedding) ?? embedding,
-      rowsAtOnce: moving?.rows(rowsAtOnce) ?? rowsAtOnce, of: function(moving))
+      rowsAtOnce: moving?.rowsAtOnce ?? rowsAtOnce, of: function(moving))
     path.beginsAtZero = start == .zero
     return path
   }

@@ -22,8 +22,8 @@ struct MovingTokens {
   /// The rows of these tokens: [batch, position, …].
   func part(of value: Tensor) -> Tensor { value.slice(first..<count, along: 1) }
 
-  /// As many more rows as they are shorter.
-  func rows(_ rowsAtOnce: Int) -> Int { rowsAtOnce * count / (count - first) }
+  /// The most rows of them that run together.
+  let rowsAtOnce: Int
 
   /// Their share of the text.
   var share: Double { Double(count - first) / Double(count) }
@@ -53,6 +53,7 @@ struct MovingTokens {
     first = still
     self.count = count
     positions = model.positions(still..<count)
+    rowsAtOnce = setting.rowsAtOnce(running: count - still)
     cache = KeyValueCache(layers: model.shape.layers, capacity: still, textLength: count)
     withRecording(false) {
       _ = model.blocks(

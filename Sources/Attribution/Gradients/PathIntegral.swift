@@ -243,7 +243,9 @@ private struct PathSum {
       }
       settled += 1
     }
-    let needed = nodes[min(settled, nodes.count)...].map { min($0.from, $0.place) }.min() ?? 2
+    let needed =
+      nodes[min(settled, nodes.count)...].map { waits ? min($0.from, $0.place) : $0.place }.min()
+      ?? 2
     for old in values.keys where old < needed { values[old] = nil }
     for old in gradients.keys where old < needed { gradients[old] = nil }
   }

@@ -48,19 +48,23 @@ public struct Saliency: GradientMethod {
     }
     var random = SeededRandom(seed: UInt64(bitPattern: Int64(noise.seed)))
     var sums: [Site: Tensor] = [:]
-    for sample in 0..<noise.samples {
-      let drawn = Tensor(
-        random.normal(x.count).map { $0 * noise.share * spread }, x.shape, x.type, on: x.device)
-      // A path that does not move: its one node is the noisy text.
-      let path = PathIntegral(
-        .embedding, from: x + drawn, to: x + drawn, rowsAtOnce: setting.rowsAtOnce,
-        of: setting.function())
-      let found = try path.scores(of: sites, .left(1), .influence)
-      for (site, slope) in found.values {
-        let share = slope * (1 / Double(noise.samples))
-        sums[site] = sums[site].map { $0 + share } ?? share
+    let atOnce = max(1, setting.rowsAtOnce / setting.batch)
+    try withEngineErrors {
+      for first in stride(from: 0, to: noise.samples, by: atOnce) {
+        let count = min(atOnce, noise.samples - first)
+        let drawn = Tensor(
+          random.normal(count * x.count).map { $0 * noise.share * spread }, [count] + x.shape,
+          x.type, on: x.device)
+        let noisy = (drawn + x).reshaped([count * x.size(0)] + x.shape.dropFirst())
+        // A path that does not move: its one point is the noisy texts.
+        let path = PathIntegral(.embedding, from: noisy, to: noisy, of: setting.function())
+        for (site, slopes) in path.run([0], sites, []).gradients {
+          let apart = slopes.reshaped([count, x.size(0)] + slopes.shape.dropFirst(2))
+          let share = apart.sum(along: 0) * (1 / Double(noise.samples))
+          sums[site] = sums[site].map { $0 + share } ?? share
+        }
+        progress(Double(first + count) / Double(noise.samples))
       }
-      progress(Double(sample + 1) / Double(noise.samples))
     }
     let runs = Double(noise.samples)
     return SiteScores(

@@ -14,7 +14,7 @@ public struct ActivationPatching: Sendable {
   public var direction: PatchDirection
   /// How many blocks in a row are patched together; of the residual stream, always one.
   public var window: Int
-  /// The most tokens that run together; one text at least.
+  /// The most tokens that run together; one text at least, and in causal tracing a cell's draws.
   public var tokensAtOnce: Int
 
   /// Chooses what is patched.

@@ -63,11 +63,15 @@ public struct MetricChoice: Sendable, Equatable {
       let there = try best(others)
       if there != token { other = there }
     }
-    if other == token {
-      throw AttributionError(
-        .usage, "Both tokens of the difference are '\(loaded.describe(token).text)'; name two.")
-    }
+    try requireTwo(token, other, of: loaded)
     return (Metric(kind ?? .logit, token: token, versus: other, position: position), passes)
+  }
+
+  /// Checks that a difference is of two tokens.
+  func requireTwo(_ token: Int, _ other: Int?, of loaded: LoadedModel) throws {
+    guard token == other else { return }
+    throw AttributionError(
+      .usage, "Both tokens of the difference are '\(loaded.describe(token).text)'; name two.")
   }
 
   /// The most probable token at a position.

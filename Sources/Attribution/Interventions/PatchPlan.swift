@@ -72,6 +72,7 @@ public struct PatchPlan: Sendable {
     let position = try metric.position(in: prompt.ids, of: loaded)
     let answer =
       try metric.answer ?? MetricChoice.best(at: position, of: prompt.ids, in: loaded.model)
+    try metric.requireTwo(answer, metric.versus, of: loaded)
     let measured = Metric(
       metric.kind ?? .probability, token: answer, versus: metric.versus, position: position)
     var tracing = tracing

@@ -76,6 +76,7 @@ public struct SteerPlan: Sendable {
         "The model's numbers overflow under the change; take a smaller one, or a wider dtype.")
     }
     if let answer = metric.answer {
+      try metric.requireTwo(answer, metric.versus, of: loaded)
       let measured = Metric(
         metric.kind ?? .logit, token: answer, versus: metric.versus, position: position)
       result.metric = measured.description(
