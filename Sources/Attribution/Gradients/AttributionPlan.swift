@@ -89,7 +89,7 @@ public struct AttributionPlan: Sendable {
       if let tolerance, worst <= 0.05 {
         return
           "The \(scores.unit) scores miss what they must sum to by up to \(String(format: "%.1e", worst)) of it, and the tolerance is "
-          + "\(String(format: "%.1e", tolerance)): as many nodes as there may be, or the model's numbers, do not go further."
+          + "\(String(format: "%.1e", tolerance)): 512 nodes, or the model's type, go no further. Ask for less, or take --dtype float64."
       }
       return
         "The \(scores.unit) scores miss what they must sum to by up to "
