@@ -46,7 +46,7 @@ extension Verification {
       },
       Check(
         name: "differences",
-        claim: "small changes of the embeddings change the logit as its gradient says",
+        claim: "a small change changes the logit as its gradient says",
         tolerance: Tolerance(single: 0.02, double: 1e-5, brief: 2)
       ) {
         guard let setting = try setting() else { return .none(Self.noHead) }
